@@ -1,0 +1,28 @@
+"""fastnet: the CS231n two-layer network and softmax classifier, trained on the CPU at the hardware's speed.
+
+    net = fastnet.TwoLayerNet(3072, 80, 10, seed=0)
+    net.normalization = fastnet.Normalization.fit(X_train)
+    history = net.train(X_train, y_train, X_val, y_val)
+    labels = net.predict(X_test)
+
+Letters: N batch, D inputs, H hidden units, C classes.
+"""
+
+from fastnet._version import __version__
+from fastnet.checkpoints import load
+from fastnet.models import SoftmaxClassifier, TwoLayerNet
+from fastnet.normalization import Normalization
+from fastnet.optimizers import SGD, Adam, Momentum
+from fastnet.training import Progress
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "Momentum",
+    "Normalization",
+    "Progress",
+    "SoftmaxClassifier",
+    "TwoLayerNet",
+    "__version__",
+    "load",
+]

@@ -1,0 +1,85 @@
+"""Models on disk: one .npz file, nothing in it pickled."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import zipfile
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastnet.models import MODELS, Classifier
+from fastnet.normalization import Normalization
+
+FORMAT = 1
+
+
+def save(model: Classifier, path: str | PathLike[str]) -> None:
+    """Write model to path, under exactly that name.  An existing file is replaced only by a finished one."""
+    header = {
+        "format": FORMAT,
+        "model": type(model).__name__,
+        "arguments": model._arguments(),
+        "dtype": str(model.dtype),
+        "label_names": model.label_names,
+        "image_shape": model.image_shape,
+    }
+    arrays: dict[str, Any] = {f"params.{name}": value for name, value in model.params.items()}
+    if model.normalization is not None:
+        arrays["mean"] = model.normalization.mean
+        if model.normalization.scale is not None:
+            arrays["scale"] = model.normalization.scale
+    target = Path(path)
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
+    try:
+        with open(descriptor, "wb") as file:
+            np.savez(file, header=np.array(json.dumps(header)), **arrays)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def load(path: str | PathLike[str]) -> Any:
+    """The model that save wrote: a TwoLayerNet or a SoftmaxClassifier.
+
+    Raises OSError where the file cannot be read, ValueError where it is no model.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(str(arrays.pop("header")))
+        if header["format"] != FORMAT:
+            raise ValueError(f"its format is {header['format']}, this version reads {FORMAT}")
+        return _restore(header, arrays)
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path}: not a model saved by fastnet ({error})") from error
+
+
+def _restore(header: dict[str, Any], arrays: dict[str, Any]) -> Classifier:
+    kinds: dict[str, Any] = {kind.__name__: kind for kind in MODELS}
+    model: Classifier = kinds[header["model"]](**header["arguments"], dtype=header["dtype"])
+    model.params = {name.removeprefix("params."): a for name, a in arrays.items() if name.startswith("params.")}
+    if "mean" in arrays:
+        model.normalization = Normalization(arrays["mean"], arrays.get("scale"))
+    model.label_names = _tuple(header["label_names"])
+    model.image_shape = _tuple(header["image_shape"])
+    return model
+
+
+def _tuple(values: list[Any] | None) -> tuple[Any, ...] | None:
+    return None if values is None else tuple(values)
+
+
+def _umask() -> int:
+    """The permissions that new files of this process do without (it can only be read by setting it)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

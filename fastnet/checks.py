@@ -1,0 +1,157 @@
+"""Checks at the public edge.
+
+Kernels index raw memory, so whatever reaches one has passed here: shapes, types, ranges, finite numbers.
+Every error says what was found, what was expected, and where it is not obvious, the mend.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import operator
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Array = NDArray[Any]
+
+THREADS_VARIABLE = "FASTNET_THREADS"
+_BLOCK_BYTES = 1 << 24  # of data looked at together when it is searched for bad values
+
+
+def float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """float32 or float64."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError as error:
+        raise ValueError(f"dtype is {dtype!r}, expected float32 or float64") from error
+    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype is {found}, expected float32 or float64")
+    return found
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """An integer not below `least`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if isinstance(value, (bool, np.bool_)) or number < least:
+        raise ValueError(f"{name} is {value!r}, expected an integer of at least {least}")
+    return number
+
+
+def non_negative(name: str, value: Any) -> float:
+    """A finite real number not below zero."""
+    number = _real(value)
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError(f"{name} is {value!r}, expected a finite number of at least 0")
+    return number
+
+
+def positive(name: str, value: Any) -> float:
+    """A finite real number above zero."""
+    number = _real(value)
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(f"{name} is {value!r}, expected a finite number above 0")
+    return number
+
+
+def open_unit(name: str, value: Any) -> float:
+    """A real number in [0, 1)."""
+    number = _real(value)
+    if not 0 <= number < 1:
+        raise ValueError(f"{name} is {value!r}, expected a number in [0, 1)")
+    return number
+
+
+def _real(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
+def threads(value: Any) -> int | None:
+    """A number of workers; None leaves it to FASTNET_THREADS, and without that to the engine."""
+    if value is None:
+        text = os.environ.get(THREADS_VARIABLE)
+        if not text:
+            return None
+        if not text.strip().isdecimal() or int(text) < 1:
+            raise ValueError(f"{THREADS_VARIABLE} is {text!r}, expected an integer of at least 1")
+        return int(text)
+    return whole("threads", value, 1)
+
+
+def features(name: str, X: Any, inputs: int, dtype: np.dtype[Any]) -> Array:
+    """X of shape (rows, inputs) as the kernels read it: C-contiguous uint8, float32 or float64, finite in dtype.
+
+    No copy is made of such an array.  One with other strides is copied as it is; integers, booleans and
+    float16 become dtype.
+    """
+    array = np.asarray(X)
+    if array.ndim != 2:
+        raise ValueError(
+            f"{name} has shape {array.shape}, expected 2 dimensions (rows, {inputs}); one image is X.reshape(1, -1)"
+        )
+    if len(array) == 0:
+        raise ValueError(f"{name} has no rows, expected at least one")
+    if array.shape[1] != inputs:
+        raise ValueError(f"{name} has {array.shape[1]} columns, expected the model's {inputs} inputs")
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"{name} has dtype {array.dtype}, expected uint8, float32 or float64")
+    if array.dtype not in (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64)):
+        array = array.astype(np.float64 if array.dtype.itemsize > 8 else dtype)
+    if array.dtype.kind == "f":
+        _require_finite(name, array, dtype)
+    return _plain(np.ascontiguousarray(array))
+
+
+def _require_finite(name: str, array: Array, dtype: np.dtype[Any]) -> None:
+    limit = np.finfo(dtype).max
+    rows = max(1, _BLOCK_BYTES // max(1, array.shape[1] * array.itemsize))
+    for first in range(0, len(array), rows):
+        block = array[first : first + rows]
+        if not (block.min() >= -limit and block.max() <= limit):  # false for nan as well
+            bad = np.argwhere(~(np.abs(block) <= limit))[0]
+            raise ValueError(
+                f"{name}[{first + bad[0]}, {bad[1]}] is {block[tuple(bad)]}, expected finite numbers that fit {dtype}"
+            )
+
+
+def _plain(array: Array) -> Array:
+    """The same memory as a writable array of the machine's byte order: the one kind kernels are compiled for.
+
+    Kernels only read it; a read-only array would be another type to Numba, and compiled once more.
+    """
+    if array.flags.writeable and array.flags.aligned and type(array) is np.ndarray:
+        return array
+    if not array.flags.aligned:
+        return array.copy()
+    memory = (ctypes.c_uint8 * array.nbytes).from_address(array.ctypes.data)
+    plain = np.frombuffer(memory, array.dtype).reshape(array.shape)
+    memory.owner = array  # type: ignore[attr-defined]  # keeps the data alive as long as the view
+    return plain
+
+
+def labels(name: str, y: Any, rows: int, classes: int) -> NDArray[np.int64]:
+    """y of shape (rows,) as int64 in [0, classes)."""
+    array = np.asarray(y)
+    if array.ndim != 1:
+        raise ValueError(f"{name} has shape {array.shape}, expected 1 dimension of {rows} labels")
+    if len(array) != rows:
+        raise ValueError(f"{name} has {len(array)} labels for {rows} rows, expected one for each")
+    return integers(name, array, classes, "labels")
+
+
+def integers(name: str, array: Array, below: int, what: str) -> NDArray[np.int64]:
+    """An array of integers in [0, below) as a C-contiguous int64 copy or, where it is one already, itself."""
+    if array.dtype.kind not in "ui":
+        raise ValueError(f"{name} has dtype {array.dtype}, expected integer {what}")
+    if array.size and (array.min() < 0 or array.max() >= below):
+        wrong = int(array.min()) if array.min() < 0 else int(array.max())
+        raise ValueError(f"{name} holds {wrong}, expected {what} from 0 to {below - 1}")
+    return _plain(np.ascontiguousarray(array, dtype=np.int64))

@@ -1,0 +1,55 @@
+"""The command line: `fastnet train | evaluate | predict | info`.
+
+    parser.py     the words of the command line         recipes.py   the hyper-parameters it starts from
+    train.py      one command a file, as are            console.py   where text goes: lines or one JSON object
+    evaluate.py, predict.py, info.py                    progress.py  the line that moves while training
+    sources.py    finds data sets and samples           pictures.py  what a training leaves to look at
+                                                        files.py     finished files only
+
+Numba and matplotlib take longer to import than `--help` may take: nothing here imports them, or a module
+that does, before a command needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from fastnet.cli.console import Console, one_line
+from fastnet.cli.errors import CommandError
+from fastnet.cli.parser import parse
+
+__all__ = ["main"]
+
+SUCCESS, FAILURE, INTERRUPTED, BROKEN_PIPE = (
+    0,
+    1,
+    130,
+    141,
+)  # the last two as a shell reports SIGINT and SIGPIPE
+
+# What a user can mend by reading one line. Anything else is a defect of fastnet, and shows its traceback.
+EXPECTED = (CommandError, OSError, ValueError, ImportError, MemoryError)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0 done, 1 failed, 2 misused, 130 interrupted."""
+    try:
+        arguments = parse(argv)
+    except SystemExit as stop:  # argparse has written its help, or what is wrong
+        return int(stop.code or 0)
+    console = Console(json=arguments.json)
+    try:
+        console.finish(arguments.run(arguments, console))
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has left. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt as interrupt:
+        console.complain(str(interrupt) or "interrupted")
+        return INTERRUPTED
+    except EXPECTED as error:
+        console.complain(f"error: {one_line(error)}")
+        return FAILURE
+    return SUCCESS

@@ -1,0 +1,52 @@
+"""Where the text of a command goes: lines for people, or one JSON object for machines."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Report = dict[str, Any]  # what a command found out, in JSON's types
+
+
+class Console:
+    """Standard output carries the result alone; warnings, errors and progress go to standard error."""
+
+    def __init__(self, json: bool) -> None:
+        self.json = json
+
+    def lines(self, texts: Iterable[str]) -> None:
+        """Lines for people. `--json` leaves them out: the report holds the same facts."""
+        if not self.json:
+            sys.stdout.writelines(f"{text}\n" for text in texts)
+            sys.stdout.flush()
+
+    def line(self, text: str = "") -> None:
+        self.lines([text])
+
+    def complain(self, text: str) -> None:
+        sys.stderr.write(f"fastnet: {text}\n")
+        sys.stderr.flush()
+
+    def finish(self, report: Report) -> None:
+        if self.json:
+            sys.stdout.write(json.dumps(_finite(report), allow_nan=False) + "\n")
+            sys.stdout.flush()
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an exception on one line; a system error starts with the file it is about."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: a loss that diverged is null."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,26 @@
+"""The two ways in which a command ends early and has something to say."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class CommandError(Exception):
+    """The command cannot be done; the message names the file or option and the mend."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a command that saves files; the message says which."""
+
+    def __init__(self, saved: list[Path]) -> None:
+        super().__init__(f"interrupted; saved {', '.join(map(str, saved)) or 'nothing'}")
+
+
+@contextmanager
+def about(path: Path) -> Iterator[None]:
+    """Name the file in a complaint about its content: a model does not know where an array came from."""
+    try:
+        yield
+    except ValueError as error:
+        message = str(error)
+        raise CommandError(message if str(path) in message else f"{path}: {message}") from error

@@ -1,0 +1,159 @@
+"""The words of the command line: commands, options and their help.
+
+Options of `train` have no defaults here: an absent one stays absent, and the recipe of the data set
+(recipes.py) supplies the value. So `--reg` is 0.001 for the spiral and 0.5 for images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fastnet._version import __version__
+from fastnet.cli.recipes import DEFAULTS, MODELS, Recipe
+
+DATASETS = {
+    "spiral": "three spiral arms in the plane, the case study's toy data (the default)",
+    "cifar10": "CIFAR-10 from a folder or the official archive, binary or Python form",
+    "idx": "MNIST, Fashion-MNIST and others of their form, plain or gzip",
+    "npz": "a NumPy archive with X_train, y_train and perhaps X_test, y_test",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but errors take one line, and options are written out."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.commands: Collection[str] = ()  # the words that hand over to a parser of their own
+        super().__init__(**kwargs, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        # argparse would take the value of an unknown option for the next command, and blame the value.
+        for word in itertools.takewhile(lambda word: word not in self.commands, args):
+            option = word.partition("=")[0]
+            known = not self.commands or option in self._option_string_actions
+            if option.startswith("--") and not known:
+                self.error(f"option {option} is unknown here")
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments, with the command's function as `run`; SystemExit where there is nothing to run."""
+    parser = Parser(
+        prog="fastnet", description="Train small neural networks on the CPU at the speed of the hardware."
+    )
+    parser.add_argument("--version", action="version", version=f"fastnet {__version__}")
+    parser.set_defaults(json=False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _train(commands)
+    _evaluate(commands)
+    _predict(commands)
+    _command(commands, "info", "show the CPU, what the kernels make of it, and all versions")
+    parser.commands = commands.choices
+    arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    arguments.run = lambda *given: import_module(f"fastnet.cli.{arguments.command}").run(*given)
+    return arguments
+
+
+def _command(commands: Any, name: str, text: str) -> Parser:
+    parser: Parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    return parser
+
+
+def _train(commands: Any) -> None:
+    train = _command(commands, "train", "train on a data set; with none named, both models on the spiral")
+    _options(train, "spiral")
+    datasets = train.add_subparsers(dest="dataset", metavar="DATASET", title="data sets")
+    train.set_defaults(dataset="spiral", download=False, out=Path("fastnet-out"))
+    for name, text in DATASETS.items():
+        parser = _command(datasets, name, text)
+        if name != "spiral":
+            help = "file to read" if name == "npz" else "folder to read"
+            parser.add_argument("--data", type=Path, required=True, metavar="PATH", help=help)
+        if name == "cifar10":
+            help = "fetch the data into PATH if it is not there"
+            parser.add_argument("--download", action="store_true", help=help)
+        _options(parser, name)
+    train.commands = datasets.choices
+
+
+def _evaluate(commands: Any) -> None:
+    evaluate = _command(commands, "evaluate", "measure a saved model on the test part of a data set")
+    evaluate.add_argument("model", type=Path, metavar="MODEL", help="a model that train saved")
+    help = "CIFAR-10 folder or archive, folder of IDX files, or .npz file: found by looking"
+    evaluate.add_argument("--data", type=Path, required=True, metavar="PATH", help=help)
+
+
+def _predict(commands: Any) -> None:
+    predict = _command(commands, "predict", "name the class of each sample in a file, one line a sample")
+    predict.add_argument("model", type=Path, metavar="MODEL", help="a model that train saved")
+    help = "samples: .npy, .npz, a CIFAR-10 .bin batch, IDX images, or one picture (.png, .jpg)"
+    predict.add_argument("file", type=Path, metavar="FILE", help=help)
+
+
+def _batch_size(text: str) -> int | None:
+    return None if text == "full" else int(text)
+
+
+_batch_size.__name__ = "number of rows"  # how argparse names the type when it refuses a value
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "model": {"choices": MODELS, "help": "which network to train"},
+    "hidden": {"type": int, "help": "hidden units of the two-layer network"},
+    "learning_rate": {"type": float, "help": "step size"},
+    "reg": {"type": float, "help": "strength of the L2 regularisation, 0.5 * reg * sum(W**2)"},
+    "decay": {"type": float, "help": "factor on the learning rate after each epoch"},
+    "iterations": {"type": int, "help": "steps"},
+    "batch_size": {"type": _batch_size, "help": "rows a step, or 'full' for all of them"},
+    "sampling": {"choices": ("replacement", "shuffle"), "help": "how the rows of a batch are drawn"},
+    "optimizer": {"choices": ("sgd", "momentum", "nesterov", "adam"), "help": "update rule"},
+    "momentum": {"type": float, "help": "of momentum and nesterov"},
+    "beta1": {"type": float, "help": "of adam"},
+    "beta2": {"type": float, "help": "of adam"},
+    "epsilon": {"type": float, "help": "of adam"},
+    "std": {"type": float, "help": "standard deviation of the initial weights"},
+    "normalize": {
+        "choices": ("mean", "standard", "none"),
+        "help": "subtract each feature's mean; standard also divides by its deviation",
+    },
+    "validation": {"type": int, "help": "training rows held out to measure accuracy while training"},
+    "dtype": {"choices": ("float32", "float64"), "help": "of the weights and all arithmetic"},
+    "seed": {"type": int, "help": "of the initial weights, the batches and the split"},
+    "threads": {"type": int, "help": "workers; the result is the same for any number"},
+}
+_AUTOMATIC = {"validation": "1000, at most a tenth of the rows", "threads": "all processors"}
+
+
+def _options(parser: Parser, dataset: str) -> None:
+    help = "folder for the models and pictures (default fastnet-out)"
+    parser.add_argument("--out", type=Path, metavar="DIR", help=help)
+    group = parser.add_argument_group("hyper-parameters")
+    for field in fields(Recipe):
+        words = dict(_OPTIONS[field.name])
+        words["help"] += f" (default {_default(dataset, field.name)})"
+        if "choices" not in words:
+            words["metavar"] = "X" if words["type"] is float else "N"
+        group.add_argument(f"--{field.name.replace('_', '-')}", **words)
+
+
+def _default(dataset: str, name: str) -> str:
+    values = [getattr(recipe, name) for recipe in DEFAULTS[dataset]]
+    if name == "model" and len(values) > 1:
+        return "both"
+    if len(set(values)) > 1:
+        return ", ".join(
+            f"{value} for {recipe.model}" for value, recipe in zip(values, DEFAULTS[dataset], strict=True)
+        )
+    if values[0] is None:
+        return "full" if name == "batch_size" else _AUTOMATIC[name]
+    return str(values[0])

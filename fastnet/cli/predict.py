@@ -1,0 +1,28 @@
+"""`fastnet predict`: the class of each sample in a file, with its name and probability."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from fastnet.cli.console import Console, Report
+from fastnet.cli.errors import about
+from fastnet.cli.samples import read_samples
+from fastnet.cli.sources import class_name, existing, saved_model
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Report:
+    existing(arguments.file, "check FILE")
+    model = saved_model(arguments.model)
+    with about(arguments.file):
+        probabilities = model.predict_proba(read_samples(arguments.file, model.image_shape))
+    predictions = [
+        {"label": label, "name": class_name(label, model.label_names), "probability": float(row[label])}
+        for label, row in zip(np.argmax(probabilities, axis=1).tolist(), probabilities, strict=True)
+    ]
+    console.lines(
+        "\t".join(filter(None, [str(found["label"]), found["name"], f"{found['probability']:.4f}"]))
+        for found in predictions
+    )
+    return {"model": str(arguments.model), "file": str(arguments.file), "predictions": predictions}

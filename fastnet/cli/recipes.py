@@ -1,0 +1,59 @@
+"""The hyper-parameters a training starts from, before the command line changes any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training. Field names are also the names of the options, with `-` for `_`."""
+
+    model: str = "two-layer"
+    hidden: int = 80
+    learning_rate: float = 1e-3
+    reg: float = 0.5
+    decay: float = 0.95
+    iterations: int = 4000
+    batch_size: int | None = 200  # None: all rows at every step
+    sampling: str = "replacement"
+    optimizer: str = "sgd"
+    momentum: float = 0.9
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    std: float = 1e-4
+    normalize: str = "mean"
+    validation: int | None = None  # None: 1000 rows, at most a tenth
+    dtype: str = "float32"
+    seed: int = 0
+    threads: int | None = None  # None: as many as the machine has
+
+
+# The "Two-layer network" lab, on images whose mean is subtracted.
+IMAGES = (Recipe(),)
+
+# The case study: full-batch descent on 300 points in the plane, the linear classifier first.
+_SPIRAL = Recipe(
+    hidden=100,
+    learning_rate=1.0,
+    reg=1e-3,
+    decay=1.0,
+    iterations=10_000,
+    batch_size=None,
+    std=0.01,
+    normalize="none",
+    validation=0,
+)
+SPIRAL = (replace(_SPIRAL, model="softmax", iterations=200), _SPIRAL)
+
+DEFAULTS = {"spiral": SPIRAL, "cifar10": IMAGES, "idx": IMAGES, "npz": IMAGES}
+MODELS = ("two-layer", "softmax")
+
+
+def recipes(dataset: str, changes: dict[str, object]) -> tuple[Recipe, ...]:
+    """The trainings of a data set: its defaults with the given fields changed; `model` picks one."""
+    starts = DEFAULTS[dataset]
+    if model := changes.get("model"):
+        starts = tuple(recipe for recipe in starts if recipe.model == model) or starts[:1]
+    return tuple(replace(recipe, **changes) for recipe in starts)  # type: ignore[arg-type]

@@ -1,0 +1,85 @@
+"""Reading the samples that `fastnet predict` is given, as rows of the kind that a model was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.cli.errors import CommandError
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+Shape = tuple[int, int, int]  # channels, rows, columns
+
+
+def read_samples(path: Path, image_shape: Shape | None) -> NDArray[Any]:
+    """Rows of shape (N, D), read in the way that the file's name asks for."""
+    if path.suffix in (".npy", ".npz"):
+        return _rows(_numpy(path), image_shape)
+    if path.suffix.lower() in PICTURES:
+        return _picture(path, image_shape)
+    if path.name.startswith(("data_batch", "test_batch")) or path.suffix == ".bin":
+        from fastnet.data.cifar10 import PARSERS
+
+        pixels, _ = PARSERS[path.suffix](path.read_bytes(), str(path))
+        return pixels
+    if "ubyte" in path.name:
+        from fastnet.data import read_idx
+
+        return _rows(read_idx(path), image_shape)
+    raise CommandError(
+        f"{path}: not a form that is known by its name: .npy, .npz, *_batch* (CIFAR-10), *ubyte* (IDX), "
+        f"{', '.join(PICTURES)}"
+    )
+
+
+def _numpy(path: Path) -> NDArray[Any]:
+    try:
+        with open(path, "rb") as stream:
+            loaded = np.load(stream, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded
+            return next(loaded[name] for name in ("X", "X_test", "X_train") if name in loaded)
+    except StopIteration:
+        raise CommandError(f"{path}: holds no array named X, X_test or X_train") from None
+    except OSError:
+        raise
+    # On damaged input NumPy and the decompressors below it raise a dozen unrelated types.
+    except Exception as error:
+        raise CommandError(
+            f"{path}: not a readable NumPy file ({error}); write it with numpy.save"
+        ) from error
+
+
+def _rows(samples: NDArray[Any], image_shape: Shape | None) -> NDArray[Any]:
+    """One sample or many, flat or as images, channels first or last -> (N, D) with channels first."""
+    if image_shape is not None:
+        channels, rows, columns = image_shape
+        if samples.shape[-3:] == (rows, columns, channels):
+            samples = np.moveaxis(samples, -1, -3)
+        if samples.shape == image_shape:
+            samples = samples[np.newaxis]
+    return samples[np.newaxis] if samples.ndim == 1 else samples.reshape(len(samples), -1)
+
+
+def _picture(path: Path, image_shape: Shape | None) -> NDArray[Any]:
+    if image_shape is None or image_shape[0] not in (1, 3):
+        raise CommandError(
+            f"{path}: the model was not trained on grey or colour images; give its rows as .npy"
+        )
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise CommandError(f"{path}: reading pictures needs pillow: pip install pillow") from error
+    channels, rows, columns = image_shape
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("L" if channels == 1 else "RGB").resize((columns, rows)))
+    except FileNotFoundError:
+        raise
+    # Pillow's formats raise OSError, ValueError, SyntaxError and others, most without the name of the file.
+    except Exception as error:
+        raise CommandError(f"{path}: not a readable picture ({error})") from error
+    return _rows(pixels.reshape(rows, columns, channels), image_shape)

@@ -1,0 +1,79 @@
+"""Where data comes from: the data set that `train` is asked for, the one that `evaluate` finds."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastnet.cli.errors import CommandError
+from fastnet.cli.progress import DownloadProgress, Meter
+
+if TYPE_CHECKING:
+    from fastnet.data import Dataset
+
+
+def training_data(arguments: argparse.Namespace, seed: int) -> Dataset:
+    from fastnet import data
+
+    match arguments.dataset:
+        case "spiral":
+            return data.Dataset(*data.spiral(seed=seed))
+        case "cifar10":
+            return _cifar10(arguments.data, arguments.download)
+        case "idx":
+            return data.load_idx(existing(arguments.data, "check --data"))
+    return data.load_npz(existing(arguments.data, "check --data"))
+
+
+def _cifar10(path: Path, download: bool) -> Dataset:
+    from fastnet import data
+
+    try:
+        return data.load_cifar10(existing(path, "--download fetches it"))
+    except FileNotFoundError:
+        if not download:
+            raise
+    meter = Meter(sys.stderr)
+    try:
+        fetched = data.download_cifar10(path, progress=DownloadProgress(meter))
+    finally:
+        meter.close()
+    return data.load_cifar10(fetched)
+
+
+def found_data(path: Path) -> Dataset:
+    """Read the data set at `path`, whose form its file names tell."""
+    from fastnet import data
+
+    existing(path, "check --data")
+    if path.suffix == ".npz":
+        return data.load_npz(path)
+    if path.is_file():
+        return data.load_cifar10(path)
+    names = [entry.name for entry in path.iterdir()]
+    if any("ubyte" in name for name in names):
+        return data.load_idx(path)
+    if any(name.startswith(("data_batch", "test_batch", "cifar-10-")) for name in names):
+        return data.load_cifar10(path)
+    raise CommandError(f"{path}: holds neither CIFAR-10 batches nor IDX files; name a .npz file itself")
+
+
+def existing(path: Path, mend: str) -> Path:
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder; {mend}")
+    return path
+
+
+def saved_model(path: Path) -> Any:
+    """Load a model; the missing file is told before the engine is imported."""
+    existing(path, "'fastnet train' makes one")
+    import fastnet
+
+    return fastnet.load(path)
+
+
+def class_name(label: int, names: Sequence[str] | None) -> str | None:
+    return names[label] if names is not None and label < len(names) else None

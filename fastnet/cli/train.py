@@ -1,0 +1,164 @@
+"""`fastnet train`: from a data set to saved models, their accuracies and their pictures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastnet.cli import pictures, summary
+from fastnet.cli.console import Console, Report
+from fastnet.cli.errors import Interrupted
+from fastnet.cli.evaluate import accuracy
+from fastnet.cli.files import finished, output_folder
+from fastnet.cli.progress import Meter, TrainingProgress
+from fastnet.cli.recipes import Recipe, recipes
+from fastnet.cli.sources import training_data
+
+if TYPE_CHECKING:
+    from fastnet import SoftmaxClassifier, TwoLayerNet
+    from fastnet.data import Dataset
+
+    Model = TwoLayerNet | SoftmaxClassifier
+
+History = dict[str, list[float]]
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Report:
+    names = {field.name for field in fields(Recipe)}
+    changes = {name: value for name, value in vars(arguments).items() if name in names}
+    plan = recipes(arguments.dataset, changes)
+    out = output_folder(arguments.out)
+    dataset = training_data(arguments, plan[0].seed)
+    trainer = Trainer(arguments.dataset, dataset, _divide(dataset, plan[0]), out, console)
+    try:
+        return {"dataset": arguments.dataset, "results": [trainer.train(recipe) for recipe in plan]}
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(trainer.saved) from interrupt
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The training part of a data set, divided."""
+
+    X: Any
+    y: Any
+    X_val: Any = None
+    y_val: Any = None
+
+
+def _divide(dataset: Dataset, recipe: Recipe) -> Rows:
+    from fastnet.data import split_validation
+
+    X, y = dataset.X_train, dataset.y_train
+    count = min(1000, len(X) // 10) if recipe.validation is None else recipe.validation
+    return Rows(*split_validation(X, y, count, seed=recipe.seed)) if count else Rows(X, y)
+
+
+class Trainer:
+    """Trains one recipe after another on one data set, and knows what it has saved."""
+
+    def __init__(self, name: str, dataset: Dataset, rows: Rows, out: Path, console: Console) -> None:
+        self.name = name
+        self.dataset = dataset
+        self.rows = rows
+        self.out = out
+        self.console = console
+        self.saved: list[Path] = []
+        self._draws = True
+        parts = {"training": rows.X, "validation": rows.X_val, "test": dataset.X_test}
+        console.line(summary.data_line(name, parts, dataset.image_shape, dataset.num_classes))
+
+    def train(self, recipe: Recipe) -> Report:
+        stem = self.out / f"{self.name}-{recipe.model}"
+        rows = self.rows
+        model = self._build(recipe)
+        self.console.lines(["", summary.model_line(recipe.model, model.params, recipe.dtype)])
+        history, seconds = self._fit(model, recipe, stem)
+        self._save(model, stem)
+        if self.name == "spiral":
+            self.console.lines(summary.loss_lines(history["loss_history"]))
+        report = {
+            "model": recipe.model,
+            "settings": asdict(recipe),
+            "loss": history["loss_history"][-1] if history["loss_history"] else None,
+            "training_accuracy": accuracy(model, rows.X, rows.y),
+            "validation_accuracy": accuracy(model, rows.X_val, rows.y_val),
+            "test_accuracy": accuracy(model, self.dataset.X_test, self.dataset.y_test),
+            "seconds": seconds,
+            "images_per_second": recipe.iterations * (recipe.batch_size or len(rows.X)) / seconds,
+            "path": str(self.saved[-1]),
+            "pictures": [str(path) for path in self._draw(stem, model, history)],
+        }
+        self.console.lines(summary.result_lines(report))
+        return report
+
+    def _build(self, recipe: Recipe) -> Model:
+        import fastnet
+
+        inputs, classes = self.rows.X.shape[1], self.dataset.num_classes
+        settings: dict[str, Any] = {"std": recipe.std, "dtype": recipe.dtype, "seed": recipe.seed}
+        model = (
+            fastnet.TwoLayerNet(inputs, recipe.hidden, classes, **settings)
+            if recipe.model == "two-layer"
+            else fastnet.SoftmaxClassifier(inputs, classes, **settings)
+        )
+        if recipe.normalize != "none":
+            model.normalization = fastnet.Normalization.fit(self.rows.X, scale=recipe.normalize == "standard")
+        model.label_names = self.dataset.label_names or None
+        model.image_shape = self.dataset.image_shape
+        return model
+
+    def _fit(self, model: Model, recipe: Recipe, stem: Path) -> tuple[History, float]:
+        meter = Meter(sys.stderr, lines=self.name != "spiral")  # whose losses are lines already
+        start = time.perf_counter()
+        try:
+            history = model.train(
+                *(self.rows.X, self.rows.y, self.rows.X_val, self.rows.y_val),
+                learning_rate=recipe.learning_rate,
+                learning_rate_decay=recipe.decay,
+                reg=recipe.reg,
+                num_iters=recipe.iterations,
+                batch_size=recipe.batch_size,
+                sampling=recipe.sampling,
+                optimizer=_optimizer(recipe),
+                threads=recipe.threads,
+                callback=TrainingProgress(meter),
+            )
+        except KeyboardInterrupt:
+            # Under a name of its own: the model of an earlier, finished training stays.
+            self._save(model, stem.with_name(f"{stem.name}-interrupted"))
+            raise
+        finally:
+            meter.close()
+        return history, time.perf_counter() - start
+
+    def _save(self, model: Model, stem: Path) -> None:
+        path = stem.with_name(f"{stem.name}.npz")
+        with finished(path) as temporary:
+            model.save(temporary)
+        self.saved.append(path)
+
+    def _draw(self, stem: Path, model: Model, history: History) -> list[Path]:
+        if not self._draws:
+            return []
+        try:
+            return pictures.draw(stem, model, history, self.rows.X, self.rows.y)
+        except ImportError as error:
+            self._draws = False
+            self.console.complain(f"pictures skipped: {error}")
+            return []
+
+
+def _optimizer(recipe: Recipe) -> Any:
+    import fastnet
+
+    match recipe.optimizer:
+        case "adam":
+            return fastnet.Adam(beta1=recipe.beta1, beta2=recipe.beta2, epsilon=recipe.epsilon)
+        case "momentum" | "nesterov":
+            return fastnet.Momentum(recipe.momentum, nesterov=recipe.optimizer == "nesterov")
+    return fastnet.SGD()

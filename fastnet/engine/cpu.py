@@ -1,0 +1,100 @@
+"""What the kernels may ask of this CPU: vector registers, fused multiply-add, cores.
+
+Everything is read from the features that Numba compiles for, never from the CPU's name: a virtual
+machine may report a name that does not fit its features.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from functools import cache
+
+LINE_BYTES = 64  # a cache line: the unit in which every kernel counts columns
+
+
+@dataclass(frozen=True)
+class VectorUnit:
+    """The vector registers of a CPU.
+
+    width is the bytes of one register, registers their number, fma whether a multiply-add rounds once.
+    """
+
+    name: str
+    width: int
+    registers: int
+    fma: bool
+
+    @property
+    def per_line(self) -> int:
+        """Registers that one cache line fills."""
+        return LINE_BYTES // self.width
+
+    @classmethod
+    def of(cls, triple: str, features: frozenset[str]) -> VectorUnit:
+        """The widest vector unit among a target's features (LLVM's names, without the sign)."""
+        if triple.startswith(("aarch64", "arm64")):
+            return cls("NEON", width=16, registers=32, fma=True)
+        if "avx512f" in features:
+            return cls("AVX-512", width=64, registers=32, fma=True)
+        if "avx" in features:
+            return cls("AVX2" if "avx2" in features else "AVX", 32, 16, fma="fma" in features)
+        return cls("128-bit", width=16, registers=16, fma="fma" in features)
+
+
+def target() -> tuple[str, str, str]:
+    """LLVM's triple, CPU name and feature list that Numba compiles for (NUMBA_CPU_* included)."""
+    from numba.core.registry import cpu_target
+
+    triple, name, features = cpu_target.target_context.codegen().magic_tuple()
+    return triple, name, features
+
+
+@cache
+def vector_unit() -> VectorUnit:
+    """The vector unit that this process compiles for."""
+    triple, _, features = target()
+    return VectorUnit.of(triple, frozenset(f[1:] for f in features.split(",") if f.startswith("+")))
+
+
+def usable_cores() -> int:
+    """Cores this process may use: affinity and, on Linux, the control group's quota respected."""
+    if hasattr(os, "process_cpu_count"):  # Python 3.13
+        cores = os.process_cpu_count() or 1
+    elif hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    quota = _cgroup_quota()
+    return cores if quota is None else max(1, min(cores, int(quota)))
+
+
+def _cgroup_quota(root: str = "/sys/fs/cgroup") -> float | None:
+    """CPUs' worth of time that the control group grants (version 2, then version 1), or None."""
+    try:
+        with open(f"{root}/cpu.max") as file:
+            quota, period = file.read().split()
+    except (OSError, ValueError):
+        try:
+            with open(f"{root}/cpu/cpu.cfs_quota_us") as file:
+                quota = file.read().strip()
+            with open(f"{root}/cpu/cpu.cfs_period_us") as file:
+                period = file.read().strip()
+        except OSError:
+            return None
+    if quota in ("max", "-1"):
+        return None
+    return float(quota) / float(period)
+
+
+def model_name() -> str:
+    """The CPU's marketing name where the system tells it, else its architecture."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,150 @@
+"""`@kernel` and `@program`: the decorators of compiled functions, and the cache of compiled programs.
+
+Numba's own cache keys a function by the file it stands in, so an edit of any *other* file of the engine
+would be missed, and its index file can be torn between two processes.  Here each compiled signature is one
+file, named by a digest of everything that shaped it: all sources of the engine, the versions of Python,
+Numba and llvmlite, Numba's settings, the CPU that it was compiled for, the function and the signature.
+A file is written under another name and renamed, so whatever carries the right name is whole and right;
+anything else (no folder, no permission, a damaged file) only means compiling again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from numba._dynfunc import make_function
+from numba.core import config
+from numba.core.caching import NullCache
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompileResult, CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import register_pass
+from numba.core.serialize import dumps
+from numba.core.typed_passes import NativeLowering
+
+
+class _PartLibrary(JITCodeLibrary):
+    """The code of a kernel: LLVM IR that waits to be linked into a program and is optimised there, once.
+
+    Numba's own library would optimise every function and turn it into machine code at each level of calls,
+    four times the work for the training program.
+    """
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LowerPart(NativeLowering):
+    _name = "fastnet_lower_part"
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.flags.no_compile = True
+        super().run_pass(state)
+        # Callers know a function by its entry point; this one, as Numba makes it for a function without
+        # wrapper, points nowhere.
+        described = state.cr.fndesc
+        entry_point = make_function(described.lookup_module(), described.qualname, "", 0, state.cr.env, ())
+        state.targetctx.insert_user_function(entry_point, described, [state.library])
+        state.cr = state.cr._replace(cfunc=entry_point)
+        return True
+
+
+class _KernelCompiler(CompilerBase):
+    def define_pipelines(self) -> list[Any]:
+        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        manager.passes = [(_LowerPart if p is NativeLowering else p, text) for p, text in manager.passes]
+        manager.finalize()
+        return [manager]
+
+
+# No reference counts: kernels allocate nothing, and their arrays are kept alive by who calls the program.
+_OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
+
+
+def kernel(function: Any) -> Any:
+    """A function for other compiled functions: compiled for each program that uses it, never called alone."""
+    return numba.njit(**_OPTIONS, no_cpython_wrapper=True, pipeline_class=_KernelCompiler)(function)
+
+
+def program(function: Any) -> Any:
+    """A function that Python calls: compiled at the first call of a signature and kept on disk."""
+    dispatcher = numba.njit(**_OPTIONS)(function)
+    dispatcher._cache = _ProgramCache(f"{function.__module__}.{function.__qualname__}")
+    return dispatcher
+
+
+def cache_folder() -> Path:
+    """Where compiled programs are kept: FASTNET_CACHE_DIR, else `fastnet` in the user's cache folder."""
+    chosen = os.environ.get("FASTNET_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "fastnet"
+
+
+@cache
+def _environment_digest() -> bytes:
+    """A digest of all that shapes every program alike."""
+    digest = hashlib.sha256(f"{sys.version} {numba.__version__} {llvmlite.__version__}".encode())
+    for name in ("OPT", "SLP_VECTORIZE", "LOOP_VECTORIZE", "ENABLE_AVX", "BOUNDSCHECK", "DEBUGINFO_DEFAULT"):
+        digest.update(f"{name}={getattr(config, name, None)};".encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode() + b"\0" + hashlib.sha256(source.read_bytes()).digest())
+    return digest.digest()
+
+
+class _ProgramCache(NullCache):
+    """One file for each compiled signature of one function (Numba asks its cache by these two methods)."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        target_context.refresh()
+        # A damaged file may raise anything at all; whatever it is, the answer is to compile.
+        with contextlib.suppress(Exception):
+            data = self._file(sig, target_context.codegen()).read_bytes()
+            return CompileResult._rebuild(target_context, *pickle.loads(data))
+        return None
+
+    def save_overload(self, sig: Any, result: Any) -> None:
+        # No home, no permission, a full disk: the program works, it is only compiled anew next time.
+        with contextlib.suppress(OSError, RuntimeError):
+            _write_whole(self._file(sig, result.codegen), dumps(result._reduce()))
+
+    def _file(self, sig: Any, codegen: Any) -> Path:
+        key = f"{self._name} {sig} {codegen.magic_tuple()}".encode()
+        name = hashlib.sha256(_environment_digest() + key).hexdigest()[:40]
+        return cache_folder() / f"{name}.kernel"
+
+
+def _write_whole(file: Path, data: bytes) -> None:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=file.stem, suffix=".part")
+    try:
+        with open(descriptor, "wb") as out:
+            out.write(data)
+        os.replace(temporary, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise

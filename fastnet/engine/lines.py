@@ -1,0 +1,256 @@
+"""Cache lines as values: the vector type of the kernels, emitted as LLVM IR.
+
+A line is the 16 float32 or 8 float64 of one cache line.  LLVM splits it over the registers of the CPU
+at hand (1 of AVX-512, 2 of AVX2, 4 of NEON or SSE), lane by lane, so a kernel written in lines gives the
+same bits on all of them.  In compiled functions a line supports + - * /, and the functions below.
+
+Sums over the lanes fold halves (8, 4, 2, 1), the one order that every vector width shares.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.np.arrayobj import make_array
+
+from fastnet.engine.cpu import LINE_BYTES, vector_unit
+
+INDEX = ir.IntType(64)
+
+
+class LineType(types.Type):
+    """The Numba type of a line of float32 or float64."""
+
+    def __init__(self, scalar: types.Float) -> None:
+        self.scalar = scalar
+        super().__init__(name=f"Line({scalar})")
+
+    @property
+    def lanes(self) -> int:
+        return LINE_BYTES * 8 // int(self.scalar.bitwidth)
+
+
+def scalar_ir(scalar: types.Float) -> ir.Type:
+    return ir.DoubleType() if scalar.bitwidth == 64 else ir.FloatType()
+
+
+def line_ir(scalar: types.Float) -> ir.VectorType:
+    return ir.VectorType(scalar_ir(scalar), LineType(scalar).lanes)
+
+
+@register_model(LineType)
+class _LineModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, line: LineType) -> None:
+        super().__init__(manager, line, line_ir(line.scalar))
+
+
+_LINES = (LineType(types.float32), LineType(types.float64))
+
+
+def _register_arithmetic(symbol: Callable[..., Any], instruction: str) -> None:
+    @infer_global(symbol)
+    class _Arithmetic(ConcreteTemplate):
+        cases = [signature(line, line, line) for line in _LINES]
+
+    @lower_builtin(symbol, LineType, LineType)
+    def _lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        return getattr(builder, instruction)(*args)
+
+
+_register_arithmetic(operator.add, "fadd")
+_register_arithmetic(operator.sub, "fsub")
+_register_arithmetic(operator.mul, "fmul")
+_register_arithmetic(operator.truediv, "fdiv")
+
+
+# --- emitters: shared by the intrinsics below, by the elementary functions and by the tile ---------------
+
+
+def call(builder: ir.IRBuilder, name: str, *args: ir.Value) -> ir.Value:
+    """Call the LLVM intrinsic `llvm.<name>` overloaded on the type of the arguments."""
+    kind = args[0].type
+    if isinstance(kind, ir.VectorType):
+        suffix = f"v{kind.count}{'f64' if kind.element == ir.DoubleType() else 'f32'}"
+    else:
+        suffix = "f64" if kind == ir.DoubleType() else "f32"
+    full = f"llvm.{name}.{suffix}"
+    function = builder.module.globals.get(full)
+    if function is None:
+        function = ir.Function(builder.module, ir.FunctionType(kind, [kind] * len(args)), full)
+    return builder.call(function, args)
+
+
+def emit_fma(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+    """a * b + c, rounded once where the CPU can.
+
+    Without the instruction LLVM would call libm for every lane; there the product is rounded too.
+    """
+    if vector_unit().fma:
+        return call(builder, "fma", a, b, c)
+    return builder.fadd(builder.fmul(a, b), c)
+
+
+def emit_splat(builder: ir.IRBuilder, scalar: ir.Value, kind: ir.VectorType) -> ir.Value:
+    """A vector with scalar in every lane."""
+    lane0 = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.IntType(32)(0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), kind.count), [0] * kind.count)
+    return builder.shuffle_vector(lane0, ir.Constant(kind, ir.Undefined), zeros)
+
+
+def emit_address(
+    context: Any, builder: ir.IRBuilder, array_type: types.Array, array: ir.Value, row: ir.Value, column: ir.Value
+) -> ir.Value:
+    """The address of array[row, column], array being two-dimensional and C-contiguous.
+
+    It is an offset from the array's own pointer: an address made from an integer defeats LLVM's
+    alias analysis (numba #10695).
+    """
+    view = make_array(array_type)(context, builder, array)
+    width = builder.extract_value(view.shape, 1)
+    return builder.gep(view.data, [builder.add(builder.mul(row, width), column)], inbounds=True)
+
+
+def emit_load(builder: ir.IRBuilder, address: ir.Value, kind: ir.VectorType) -> ir.Value:
+    """A vector from an address aligned as its elements are (rows of a caller's array may be no better)."""
+    return builder.load(builder.bitcast(address, kind.as_pointer()), align=_element_bytes(kind))
+
+
+def emit_store(builder: ir.IRBuilder, value: ir.Value, address: ir.Value) -> None:
+    pointer = builder.bitcast(address, value.type.as_pointer())
+    builder.store(value, pointer, align=_element_bytes(value.type))
+
+
+def _element_bytes(kind: ir.VectorType) -> int:
+    return 8 if kind.element == ir.DoubleType() else 4
+
+
+def _fold(builder: ir.IRBuilder, line: ir.Value, combine: Callable[[ir.Value, ir.Value], ir.Value]) -> ir.Value:
+    lanes = line.type.count
+    while lanes > 1:
+        lanes //= 2
+        halves = [ir.Constant(ir.VectorType(ir.IntType(32), lanes), [h + i for i in range(lanes)]) for h in (0, lanes)]
+        low, high = (builder.shuffle_vector(line, ir.Constant(line.type, ir.Undefined), half) for half in halves)
+        line = combine(low, high)
+    return builder.extract_element(line, ir.IntType(32)(0))
+
+
+def _emit_larger(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
+    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+
+# --- functions on lines, for compiled code ---------------------------------------------------------------
+
+
+@intrinsic
+def load(typingctx, array, row, column):
+    """The line of array that starts at [row, column]."""
+    line = LineType(array.dtype)
+
+    def codegen(context, builder, sig, args):
+        address = emit_address(context, builder, sig.args[0], *args)
+        return emit_load(builder, address, line_ir(line.scalar))
+
+    return line(array, types.intp, types.intp), codegen
+
+
+@intrinsic
+def store(typingctx, array, row, column, line):
+    """Write a line to array from [row, column] on."""
+
+    def codegen(context, builder, sig, args):
+        emit_store(builder, args[3], emit_address(context, builder, sig.args[0], *args[:3]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, line), codegen
+
+
+@intrinsic
+def splat(typingctx, scalar):
+    """A line with scalar in every lane."""
+    line = LineType(scalar)
+
+    def codegen(context, builder, sig, args):
+        return emit_splat(builder, args[0], line_ir(scalar))
+
+    return line(scalar), codegen
+
+
+@intrinsic
+def fma(typingctx, a, b, c):
+    """a * b + c of lines, rounded once."""
+
+    def codegen(context, builder, sig, args):
+        return emit_fma(builder, *args)
+
+    return a(a, b, c), codegen
+
+
+@intrinsic
+def sqrt(typingctx, a):
+    """The correctly rounded square root of each lane."""
+
+    def codegen(context, builder, sig, args):
+        return call(builder, "sqrt", args[0])
+
+    return a(a), codegen
+
+
+@intrinsic
+def larger(typingctx, a, b):
+    """The larger of two lines, lane by lane; b where either is not a number."""
+
+    def codegen(context, builder, sig, args):
+        return _emit_larger(builder, *args)
+
+    return a(a, b), codegen
+
+
+@intrinsic
+def where_positive(typingctx, gate, a, b):
+    """a in the lanes where gate > 0, b in the others."""
+
+    def codegen(context, builder, sig, args):
+        gate, a, b = args
+        return builder.select(builder.fcmp_ordered(">", gate, ir.Constant(gate.type, None)), a, b)
+
+    return a(gate, a, b), codegen
+
+
+@intrinsic
+def first_lanes(typingctx, count, a, b):
+    """a in the lanes below count, b in the others."""
+
+    def codegen(context, builder, sig, args):
+        count, a, b = args
+        lanes = ir.VectorType(ir.IntType(32), a.type.count)
+        limit = emit_splat(builder, builder.trunc(count, ir.IntType(32)), lanes)
+        numbers = ir.Constant(lanes, list(range(lanes.count)))
+        return builder.select(builder.icmp_signed("<", numbers, limit), a, b)
+
+    return a(types.intp, a, b), codegen
+
+
+@intrinsic
+def lane_sum(typingctx, a):
+    """The sum of a line's lanes."""
+
+    def codegen(context, builder, sig, args):
+        return _fold(builder, args[0], builder.fadd)
+
+    return a.scalar(a), codegen
+
+
+@intrinsic
+def lane_max(typingctx, a):
+    """The largest of a line's lanes."""
+
+    def codegen(context, builder, sig, args):
+        return _fold(builder, args[0], lambda low, high: _emit_larger(builder, low, high))
+
+    return a.scalar(a), codegen

@@ -1,0 +1,105 @@
+"""The arrays that the kernels work on: aligned, padded, allocated once.
+
+Every row starts on a cache line and is padded with zeros to whole lines, so that no kernel has a remainder
+of columns to treat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from fastnet.engine.cpu import LINE_BYTES
+
+
+def lines_of(columns: int, dtype: np.dtype) -> int:
+    """Cache lines that hold so many numbers."""
+    return -(-columns * dtype.itemsize // LINE_BYTES)
+
+
+def allocate(rows: int, columns: int, dtype: np.dtype) -> np.ndarray:
+    """Zeros of shape (rows, columns padded), C-contiguous, each row on a cache line.
+
+    A multiple of four lines is padded by one more: rows a large power of two apart would fall on the same
+    few sets of the caches.
+    """
+    lines = max(lines_of(columns, dtype), 1)
+    if lines % 4 == 0:
+        lines += 1
+    count = lines * (LINE_BYTES // dtype.itemsize)
+    memory = np.zeros(rows * count * dtype.itemsize + LINE_BYTES, np.uint8)
+    start = -memory.ctypes.data % LINE_BYTES
+    return memory[start : start + rows * count * dtype.itemsize].view(dtype).reshape(rows, count)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An affine layer's storage: weight of `inputs` rows, bias of one, both padded as `allocate` does."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+    inputs: int
+    outputs: int
+
+    @classmethod
+    def zeros(cls, inputs: int, outputs: int, dtype: np.dtype) -> Layer:
+        return cls(allocate(inputs, outputs, dtype), allocate(1, outputs, dtype), inputs, outputs)
+
+    @property
+    def W(self) -> np.ndarray:
+        """The weights, (inputs, outputs): a view of the storage."""
+        return self.weight[:, : self.outputs]
+
+    @property
+    def b(self) -> np.ndarray:
+        """The bias, (outputs,): a view of the storage."""
+        return self.bias[0, : self.outputs]
+
+
+class Parameter(NamedTuple):
+    """A weight matrix, or a bias as a matrix of one row, with what its update rule keeps beside it.
+
+    squares holds a line for each line of columns and group of rows: the sum of the squared weights.
+    """
+
+    value: np.ndarray
+    state1: np.ndarray
+    state2: np.ndarray
+    squares: np.ndarray
+
+
+class Affine(NamedTuple):
+    """The parameters of an affine layer, and the numbers of inputs and outputs."""
+
+    weight: Parameter
+    bias: Parameter
+    inputs: int
+    outputs: int
+
+
+class Batch(NamedTuple):
+    """Where the rows of each step come from.
+
+    Row r of step k is (X[rows[k, r]] - mean) * scale, with label y[rows[k, r]]; rows may have a single
+    row for all steps.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    rows: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+
+
+class Activations(NamedTuple):
+    """What the workers share within a block of rows.  Row s * stride + r of partial is slice s of row r."""
+
+    partial: np.ndarray
+    hidden: np.ndarray
+    d_hidden: np.ndarray
+    scores: np.ndarray
+    transposed: np.ndarray  # W2.T, (C, H)
+    per_row: np.ndarray  # row 0: sum of exponentials, 1: margin, 2: hits
+    gradients: tuple[np.ndarray, ...]  # of W1, b1, W2, b2, summed over the blocks of a large batch

@@ -1,0 +1,290 @@
+"""The three phases of a step over one block of rows: forward product, middle, backward product and update.
+
+    forward    partial[s] = X[rows, slice s] @ W1[slice s]          features in slices
+    middle     hidden = max(sum_s partial[s] + b1, 0);  scores = hidden @ W2 + b2;  softmax, loss, d_scores;
+               d_hidden = d_scores @ W2.T where hidden > 0          rows shared out
+    backward   W1 -= lr * (X.T @ d_hidden + reg * W1), and so W2, b1, b2      groups of features shared out
+
+Letters: N rows, D inputs, H hidden units, C classes; i counts rows of a tile's result, j columns (by lines),
+p features, r rows of the batch, k steps.  A linear classifier is the same without hidden layer: its forward
+product gives the scores, and d_scores is what goes backward.
+
+The order of every sum follows from the shapes alone: slices and groups have fixed bounds, whoever works on
+them.  So the bits of the result do not depend on the number of workers.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.core import types
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
+
+from fastnet.engine.elementary import exp, log
+from fastnet.engine.kernel import kernel
+from fastnet.engine.lines import (
+    INDEX,
+    LineType,
+    emit_address,
+    fma,
+    first_lanes,
+    lane_max,
+    lane_sum,
+    larger,
+    line_ir,
+    load,
+    splat,
+    store,
+    where_positive,
+)
+from fastnet.engine.rules import update
+from fastnet.engine.tile import narrow, tile_columns, tile_lines, tile_mr, tile_rows
+
+GROUP = 48  # features that a worker takes at once on the way back; a multiple of 1, 2, 3, 4, 6 and 8
+DEPTH = 256  # features of a converted panel on the way forward: a line of W1 for each fits in half an L1
+
+
+# --- the way in: rows of the data set become a panel of floats -------------------------------------------
+
+
+@intrinsic
+def _load_as(typingctx, array, row, column, like):
+    """The line of numbers at array[row, column], converted to the type of the numbers in `like`."""
+    line = LineType(like.dtype)
+
+    def codegen(context, builder, sig, args):
+        target = line_ir(line.scalar)
+        element = context.get_data_type(array.dtype)
+        address = emit_address(context, builder, array, *args[:3])
+        source = ir.VectorType(element, target.count)
+        value = builder.load(builder.bitcast(address, source.as_pointer()), align=array.dtype.bitwidth // 8)
+        if isinstance(element, ir.IntType):
+            return builder.uitofp(value, target)
+        if array.dtype.bitwidth == line.scalar.bitwidth:
+            return value
+        return (builder.fpext if array.dtype.bitwidth < line.scalar.bitwidth else builder.fptrunc)(value, target)
+
+    return line(array, types.intp, types.intp, like), codegen
+
+
+@intrinsic
+def lanes(typingctx, array):
+    """The numbers of array's type that a line holds: a constant."""
+
+    def codegen(context, builder, sig, args):
+        return INDEX(LineType(array.dtype).lanes)
+
+    return types.intp(array), codegen
+
+
+@kernel
+def gather(panel, batch, k, first, rows, p, depth):
+    """panel[r, :depth] = (X[row r of step k, p : p + depth] - mean) * scale, zeros up to the line's end."""
+    line = lanes(panel)
+    whole = depth // line * line
+    source_row = k % batch.rows.shape[0]
+    for r in range(rows):
+        x = batch.rows[source_row, first + r]
+        for q in range(0, whole, line):
+            raw = _load_as(batch.X, x, p + q, panel)
+            store(panel, r, q, (raw - load(batch.mean, 0, p + q)) * load(batch.scale, 0, p + q))
+        if whole < depth:
+            # The data set ends with its last row: nothing beyond may be read, not even to be thrown away.
+            store(panel, r, whole, splat(panel.dtype.type(0)))
+            for q in range(whole, depth):
+                raw = panel.dtype.type(batch.X[x, p + q])
+                panel[r, q] = (raw - batch.mean[0, p + q]) * batch.scale[0, p + q]
+
+
+# --- products --------------------------------------------------------------------------------------------
+
+
+@kernel
+def product(tile, a, a_row, rows, b, b_row, depth, c, c_row, columns, resume):
+    """C[c_row:, :columns] = A[a_row:, :depth] @ B[b_row:, :columns] for so many rows; with resume, += .
+
+    Rows are computed up to a whole tile, so A and C must reach that far.
+    """
+    line = lanes(c)
+    wide = tile_lines(tile) * line
+    j = 0
+    while j < columns:
+        if j + wide <= columns:
+            for i in range(0, rows, tile_mr(tile)):
+                tile_rows(tile, a, a_row + i, 0, b, b_row, j, depth, c, c_row + i, j, resume)
+            j += wide
+        else:
+            for i in range(0, rows, tile_mr(tile)):
+                tile_rows(narrow(tile), a, a_row + i, 0, b, b_row, j, depth, c, c_row + i, j, resume)
+            j += line
+
+
+@kernel
+def product_transposed(tile, a, a_column, width, b, depth, c, c_row, j, resume):
+    """C[c_row:, j:] = A[:depth, a_column : a_column + width].T @ B[:depth, j:], one tile across."""
+    for i in range(0, width, tile_mr(tile)):
+        tile_columns(tile, a, 0, a_column + i, b, 0, j, depth, c, c_row + i, j, resume)
+
+
+# --- forward ---------------------------------------------------------------------------------------------
+
+
+@kernel
+def forward(tile, batch, k, first, r0, r1, p0, p1, weight, columns, panel, out, out_row):
+    """out[out_row + r] = X[row r, p0:p1] @ W[p0:p1] for the rows r0 <= r < r1 of the block at `first`."""
+    for p in range(p0, p1, DEPTH):
+        depth = min(DEPTH, p1 - p)
+        gather(panel, batch, k, first + r0, r1 - r0, p, depth)
+        product(tile, panel, 0, r1 - r0, weight, p, depth, out, out_row + r0, columns, p > p0)
+
+
+@kernel
+def add_slices(partial, slices, stride, bias, r0, r1, columns, rectify, out):
+    """out = sum of the slices + bias for the rows r0 <= r < r1; rectified, max(out, 0)."""
+    line = lanes(out)
+    zero = splat(out.dtype.type(0))
+    for r in range(r0, r1):
+        for j in range(0, columns, line):
+            total = load(partial, r, j)
+            for s in range(1, slices):
+                total = total + load(partial, s * stride + r, j)
+            total = total + load(bias, 0, j)
+            store(out, r, j, larger(zero, total) if rectify else total)
+
+
+# --- middle ----------------------------------------------------------------------------------------------
+
+
+@kernel
+def softmax_loss(scores, per_row, batch, k, first, r0, r1, classes, inverse_rows):
+    """Turn scores into d_scores = (softmax(scores) - onehot(y)) / N, row by row.
+
+    The terms of the loss and whether the label scored best are left in per_row: the logarithm is taken for
+    a line of rows at once by loss_and_hits.
+    """
+    line = lanes(scores)
+    lowest = splat(scores.dtype.type(-1e30))
+    source_row = k % batch.rows.shape[0]
+    for r in range(r0, r1):
+        label = batch.y[batch.rows[source_row, first + r]]
+        best = lowest
+        best_before = lowest  # among the classes before the label: of equal scores argmax takes the first
+        for j in range(0, classes, line):
+            row = first_lanes(classes - j, load(scores, r, j), lowest)
+            best = larger(row, best)
+            best_before = larger(first_lanes(label - j, row, lowest), best_before)
+        top = lane_max(best)
+        own = scores[r, label]
+        total = splat(scores.dtype.type(0))
+        for j in range(0, classes, line):
+            row = first_lanes(classes - j, load(scores, r, j), lowest)
+            e = exp(row - splat(top))
+            store(scores, r, j, e)
+            total = total + e
+        denominator = lane_sum(total)
+        factor = splat(inverse_rows / denominator)
+        for j in range(0, classes, line):
+            store(scores, r, j, load(scores, r, j) * factor)
+        scores[r, label] -= inverse_rows
+        per_row[0, r] = denominator
+        per_row[1, r] = top - own
+        per_row[2, r] = own >= top and lane_max(best_before) < top
+
+
+@kernel
+def loss_and_hits(per_row, rows):
+    """The sum over rows of -log softmax(scores)[y], and how many labels scored best."""
+    line = lanes(per_row)
+    zero = splat(per_row.dtype.type(0))
+    one = splat(per_row.dtype.type(1))
+    loss = zero
+    hits = zero
+    for r in range(0, rows, line):
+        rest = rows - r
+        loss = loss + log(first_lanes(rest, load(per_row, 0, r), one)) + first_lanes(rest, load(per_row, 1, r), zero)
+        hits = hits + first_lanes(rest, load(per_row, 2, r), zero)
+    return float(lane_sum(loss)), int(lane_sum(hits))
+
+
+@kernel
+def mask(d_hidden, hidden, r0, r1, columns):
+    """d_hidden = 0 where hidden is 0: the gradient of max(x, 0), which is 0 at x = 0."""
+    zero = splat(hidden.dtype.type(0))
+    for r in range(r0, r1):
+        for j in range(0, columns, lanes(hidden)):
+            store(d_hidden, r, j, where_positive(load(hidden, r, j), load(d_hidden, r, j), zero))
+
+
+@kernel
+def transpose(matrix, begin, end, columns, out):
+    """out[:columns, begin:end] = matrix[begin:end, :columns].T"""
+    for i in range(begin, end):
+        for j in range(columns):
+            out[j, i] = matrix[i, j]
+
+
+@kernel
+def sum_of_squares(squares):
+    """The sum of everything in squares, a line at a time."""
+    total = splat(squares.dtype.type(0))
+    for i in range(squares.shape[0]):
+        for j in range(0, squares.shape[1], lanes(squares)):
+            total = total + load(squares, i, j)
+    return float(lane_sum(total))
+
+
+# --- backward --------------------------------------------------------------------------------------------
+
+
+@kernel
+def weight_group(tiles, rule, a, a_column, b, rows, weight, g, width, columns, sums, sums_row, resume, last, c, k, reg):
+    """The gradient A.T @ B of `width` rows of a weight matrix (group g), and, with last, their update."""
+    line = lanes(sums)
+    wide = tile_lines(tiles) * line
+    j = 0
+    while j < columns:
+        if j + wide <= columns:
+            product_transposed(tiles, a, a_column, width, b, rows, sums, sums_row, j, resume)
+            end = j + wide
+        else:
+            product_transposed(narrow(tiles), a, a_column, width, b, rows, sums, sums_row, j, resume)
+            end = j + line
+        while j < end:
+            if last:
+                squares = splat(sums.dtype.type(0))
+                for i in range(width):
+                    w = load(weight.value, g * GROUP + i, j)
+                    gradient = fma(splat(reg), w, load(sums, sums_row + i, j))
+                    w = update(rule, weight, g * GROUP + i, j, gradient, c, k)
+                    squares = fma(w, w, squares)
+                store(weight.squares, g, j, squares)
+            j += line
+
+
+@kernel
+def bias_line(rule, b, rows, bias, j, sums, resume, last, c, k):
+    """The gradient of one line of a bias, the sum of B over its rows, and, with last, its update."""
+    total = load(sums, 0, j) if resume else splat(sums.dtype.type(0))
+    for r in range(rows):
+        total = total + load(b, r, j)
+    store(sums, 0, j, total)
+    if last:
+        update(rule, bias, 0, j, total, c, k)
+
+
+@kernel
+def square_groups(weight, rows, columns):
+    """weight.squares from scratch, in the very order in which the update leaves them."""
+    line = lanes(weight.value)
+    for g in range(0, (rows + GROUP - 1) // GROUP):
+        for j in range(0, columns, line):
+            squares = splat(weight.value.dtype.type(0))
+            for i in range(g * GROUP, min(rows, (g + 1) * GROUP)):
+                w = load(weight.value, i, j)
+                squares = fma(w, w, squares)
+            store(weight.squares, g, j, squares)

@@ -1,0 +1,115 @@
+"""Update rules, a line of a parameter at a time.
+
+The backward pass calls `update` while the gradient of a line is still in the first-level cache, so no rule
+costs another pass over memory.  The step sizes come as one row of coefficients a step, made by
+fastnet.optimizers; `GRADIENT` stores the gradient instead of using it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from numba.core import types
+from numba.extending import NativeValue, models, overload, register_model, unbox
+
+from fastnet.engine.lines import fma, load, splat, sqrt, store
+
+
+class RuleType(types.Type):
+    """The type of an update rule: a kernel is compiled for the rule it is called with."""
+
+    def __init__(self, rule: str) -> None:
+        self.rule = rule
+        super().__init__(name=f"Rule({rule})")
+
+
+@register_model(RuleType)
+class _RuleModel(models.OpaqueModel):
+    pass
+
+
+@unbox(RuleType)
+def _unbox_rule(typ: RuleType, obj: Any, c: Any) -> NativeValue:
+    return NativeValue(c.context.get_dummy_value())
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule by name: gradient, sgd, momentum, nesterov or adam."""
+
+    name: str
+
+    @property
+    def states(self) -> int:
+        """Arrays of the parameter's shape that the rule keeps from step to step."""
+        return {"gradient": 1, "sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2}[self.name]
+
+    @property
+    def _numba_type_(self) -> RuleType:
+        return RuleType(self.name)
+
+
+GRADIENT = Rule("gradient")
+
+
+def update(rule, parameter, i, j, gradient, c, k):
+    """Update the line of parameter at [i, j]; return its new value.  c[k] are the step's coefficients."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(update)
+def _update(rule, parameter, i, j, gradient, c, k):
+    return _RULES[rule.rule]
+
+
+def _store_gradient(rule, parameter, i, j, gradient, c, k):
+    store(parameter.state1, i, j, gradient)
+    return load(parameter.value, i, j)
+
+
+def _sgd(rule, parameter, i, j, gradient, c, k):
+    w = fma(splat(-c[k, 0]), gradient, load(parameter.value, i, j))
+    store(parameter.value, i, j, w)
+    return w
+
+
+def _momentum(rule, parameter, i, j, gradient, c, k):
+    v = fma(splat(c[k, 1]), load(parameter.state1, i, j), splat(-c[k, 0]) * gradient)
+    w = load(parameter.value, i, j) + v
+    store(parameter.state1, i, j, v)
+    store(parameter.value, i, j, w)
+    return w
+
+
+def _nesterov(rule, parameter, i, j, gradient, c, k):
+    # w += -mu v_old + (1 + mu) v, which is mu v - lr g (CS231n notes, "Nesterov Momentum").
+    step = splat(-c[k, 0]) * gradient
+    mu = splat(c[k, 1])
+    v = fma(mu, load(parameter.state1, i, j), step)
+    w = load(parameter.value, i, j) + fma(mu, v, step)
+    store(parameter.state1, i, j, v)
+    store(parameter.value, i, j, w)
+    return w
+
+
+def _adam(rule, parameter, i, j, gradient, c, k):
+    # Kingma and Ba, "Adam", 2015, algorithm 1.  c[k]: step size, beta1, 1 - beta1, beta2, 1 - beta2,
+    # 1 / (1 - beta1**t), 1 / (1 - beta2**t), epsilon.
+    m = fma(splat(c[k, 1]), load(parameter.state1, i, j), splat(c[k, 2]) * gradient)
+    v = fma(splat(c[k, 3]), load(parameter.state2, i, j), splat(c[k, 4]) * gradient * gradient)
+    direction = m * splat(c[k, 5]) / (sqrt(v * splat(c[k, 6])) + splat(c[k, 7]))
+    w = fma(splat(-c[k, 0]), direction, load(parameter.value, i, j))
+    store(parameter.state1, i, j, m)
+    store(parameter.state2, i, j, v)
+    store(parameter.value, i, j, w)
+    return w
+
+
+_RULES = {
+    "gradient": _store_gradient,
+    "sgd": _sgd,
+    "momentum": _momentum,
+    "nesterov": _nesterov,
+    "adam": _adam,
+}

@@ -1,0 +1,195 @@
+"""The seam: what the models ask of the engine.
+
+`Trainer` runs steps of gradient descent on arrays of parameters, `gradients` and `scores` evaluate them.
+Nothing above this file knows of tiles, lines or workers; nothing below checks its input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastnet.engine import barrier, programs
+from fastnet.engine.cpu import usable_cores, vector_unit
+from fastnet.engine.memory import Activations, Affine, Batch, Layer, Parameter, allocate, lines_of
+from fastnet.engine.phases import DEPTH, GROUP
+from fastnet.engine.programs import Plan, Steps, Tiles
+from fastnet.engine.rules import GRADIENT, Rule
+from fastnet.engine.tile import choose_tile
+from fastnet.engine.workers import run_on_workers
+
+BLOCK_ROWS = 256  # rows whose activations stay in a second-level cache
+MOST_SLICES = 4  # of the features: each costs a pass over the hidden activations
+SMALLEST_SLICE = 128  # features
+SPARE_ROWS = 8  # the tallest tile may compute so many rows beyond the last
+WORTH_A_WORKER = 2_000_000  # multiply-adds a step for each worker beyond the first
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set as it is read: X (num, D) C-contiguous uint8, float32 or float64; y (num,) int64 labels;
+    mean and scale (D,) in the model's dtype."""
+
+    X: np.ndarray
+    y: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        return Batch(self.X, self.y, rows, self.mean.reshape(1, -1), self.scale.reshape(1, -1))
+
+
+def plan_for(rows: int, inputs: int) -> Plan:
+    """How a batch is cut up: a function of the shapes alone."""
+    blocks = -(-rows // BLOCK_ROWS)
+    block_rows = -(-rows // blocks)
+    slices = min(MOST_SLICES, max(1, inputs // SMALLEST_SLICE))
+    return Plan(rows, -(-rows // block_rows), block_rows, slices, block_rows + SPARE_ROWS)
+
+
+def tiles_for(plan: Plan, layers: tuple[Layer, ...]) -> Tiles:
+    """Tile shapes for a plan; those of the two directions differ only in what they must divide."""
+    unit, dtype = vector_unit(), layers[0].weight.dtype
+    forward = choose_tile(unit, plan.block_rows, lines_of(layers[0].outputs, dtype))
+    out_lines = lines_of(layers[-1].outputs, dtype)
+    return Tiles(
+        forward,
+        choose_tile(unit, plan.block_rows, out_lines, mr=forward.mr),
+        choose_tile(unit, GROUP, lines_of(layers[0].outputs, dtype), divides=GROUP),
+        choose_tile(unit, GROUP, out_lines, divides=GROUP),
+    )
+
+
+def workers_for(threads: int | None, multiply_adds: int) -> int:
+    """Workers for a step of so many multiply-adds: `threads` where given, else as many cores as pay."""
+    if threads is not None:
+        return threads
+    return max(1, min(usable_cores(), multiply_adds // WORTH_A_WORKER))
+
+
+def _multiply_adds(rows: int, layers: tuple[Layer, ...]) -> int:
+    return rows * sum(layer.inputs * layer.outputs for layer in layers)
+
+
+def _activations(plan: Plan, layers: tuple[Layer, ...], training: bool) -> Activations:
+    dtype = layers[0].weight.dtype
+    rows = plan.stride
+    classes = layers[-1].outputs
+    hidden = layers[0].outputs if len(layers) == 2 else 0
+    kept = training and plan.blocks > 1
+    return Activations(
+        partial=allocate(plan.slices * rows, layers[0].outputs, dtype),
+        # Read in groups of columns on the way back, so padded to whole groups.
+        hidden=allocate(rows if hidden else 1, -(-hidden // GROUP) * GROUP, dtype),
+        d_hidden=allocate(rows if hidden and training else 1, hidden, dtype),
+        scores=allocate(rows, classes, dtype),
+        transposed=allocate(classes, hidden if training else 0, dtype),
+        per_row=allocate(3, rows + SPARE_ROWS, dtype),
+        gradients=(
+            allocate(-(-layers[0].inputs // GROUP) * GROUP if kept else 1, layers[0].outputs, dtype),
+            allocate(1, layers[0].outputs, dtype),
+            allocate(-(-layers[-1].inputs // GROUP) * GROUP if training else 1, classes, dtype),
+            allocate(1, classes, dtype),
+        ),
+    )
+
+
+def _panel(plan: Plan, dtype: np.dtype) -> np.ndarray:
+    """A worker's scratch for converted rows.  Its rows are DEPTH numbers and one line apart, not a power of two."""
+    return allocate(plan.stride, DEPTH + 1, dtype)
+
+
+class Trainer:
+    """A run of training: the parameters in place, the rule's state, the scratch memory, the workers' number.
+
+    threads is the number of workers, None for as many cores as the work is worth.
+    """
+
+    def __init__(
+        self, layers: tuple[Layer, ...], source: Source, rows: int, rule: Rule, threads: int | None = None
+    ) -> None:
+        self._source, self._rule = source, rule
+        self._plan = plan_for(rows, layers[0].inputs)
+        self._tiles = tiles_for(self._plan, layers)
+        self._dtype = layers[0].weight.dtype
+        self.workers = workers_for(threads, _multiply_adds(rows, layers))
+        self._activations = _activations(self._plan, layers, training=True)
+        self._panels = [_panel(self._plan, self._dtype) for _ in range(self.workers)]
+        self._sums = [allocate(GROUP, layers[0].outputs, self._dtype) for _ in range(self.workers)]
+        self._affines = tuple(self._affine(layer) for layer in layers)
+
+    def _affine(self, layer: Layer) -> Affine:
+        def parameter(value: np.ndarray, groups: int) -> Parameter:
+            empty = allocate(1, 1, self._dtype)
+            states = [np.zeros_like(value) if n < self._rule.states else empty for n in range(2)]
+            return Parameter(value, *states, squares=allocate(groups, value.shape[1], self._dtype))
+
+        groups = -(-layer.inputs // GROUP)
+        return Affine(parameter(layer.weight, groups), parameter(layer.bias, 1), layer.inputs, layer.outputs)
+
+    def run(self, rows: np.ndarray, coefficients: np.ndarray, reg: float) -> tuple[np.ndarray, np.ndarray]:
+        """A step for each row of coefficients; rows (steps or 1, N) are the data set's rows of each step.
+
+        Returns the loss of each step, before its update, and how many of its rows were classified right.
+        """
+        count = len(coefficients)
+        losses, hits = np.zeros(count), np.zeros(count, np.int64)
+        c = coefficients.astype(self._dtype)
+        steps = Steps(0, count, c, self._dtype.type(reg), losses, hits)
+        layer1, layer2 = (*self._affines, None)[:2]
+        batch, meeting = self._source.batch(rows), barrier.new_barrier()
+        programs.prepare(layer1, layer2, self._activations)
+
+        def work(worker: int) -> None:
+            programs.train(
+                self._tiles, self._rule, self._plan, batch, steps, layer1, layer2, self._activations,
+                self._panels[worker], self._sums[worker], meeting, worker, self.workers,
+            )  # fmt: skip
+
+        run_on_workers(work, self.workers, lambda: barrier.abort(meeting))
+        return losses, hits
+
+    @property
+    def gradients(self) -> list[np.ndarray]:
+        """What the rule GRADIENT stored: weight, bias, layer by layer, without padding."""
+        return [
+            array
+            for affine in self._affines
+            for array in (affine.weight.state1[:, : affine.outputs], affine.bias.state1[0, : affine.outputs])
+        ]
+
+
+def loss_and_gradients(
+    layers: tuple[Layer, ...], source: Source, reg: float, threads: int | None = None
+) -> tuple[float, list[np.ndarray]]:
+    """The loss over the whole data set, and the gradients: weight, bias, layer by layer."""
+    count = len(source.X)
+    trainer = Trainer(layers, source, count, GRADIENT, threads)
+    losses, _ = trainer.run(np.arange(count).reshape(1, -1), np.zeros((1, 1)), reg)
+    return float(losses[0]), trainer.gradients
+
+
+def scores(layers: tuple[Layer, ...], source: Source, threads: int | None = None) -> np.ndarray:
+    """The scores (num, C) of the whole data set."""
+    count = len(source.X)
+    plan = plan_for(count, layers[0].inputs)
+    tiles = tiles_for(plan, layers)
+    workers = min(workers_for(threads, _multiply_adds(count, layers)), plan.blocks)
+    dtype = layers[0].weight.dtype
+    out = np.empty((count, layers[-1].outputs), dtype)
+    batch = source.batch(np.arange(count).reshape(1, -1))
+    empty = allocate(1, 1, dtype)
+
+    def affine(layer: Layer) -> Affine:
+        weight, bias = (Parameter(value, empty, empty, empty) for value in (layer.weight, layer.bias))
+        return Affine(weight, bias, layer.inputs, layer.outputs)
+
+    layer1, layer2 = (*(affine(layer) for layer in layers), None)[:2]
+
+    def work(worker: int) -> None:
+        own, panel = _activations(plan, layers, training=False), _panel(plan, dtype)
+        programs.score(tiles, plan, batch, layer1, layer2, own, panel, out, worker, workers)
+
+    run_on_workers(work, workers, abort=lambda: None)
+    return out

@@ -1,0 +1,201 @@
+"""The register tile: the innermost product, emitted as LLVM IR.
+
+    C[MR, NR] (+)= A[MR, depth] @ B[depth, NR]          NR = `lines` cache lines
+
+All MR x lines accumulators stay in registers while the depth runs; each step loads `lines` lines of B and
+broadcasts MR elements of A.  Every element of C is one chain of multiply-adds in the order of the depth,
+whatever the tile's shape: a shape decides about speed and never about a bit of the result.  (The scheme of
+Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008; the names are BLIS's.)
+
+A shape is a Numba *type*, so a kernel is compiled for the shapes it is called with, and cached by them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic, models, register_model, unbox, NativeValue
+
+from fastnet.engine.cpu import VectorUnit
+from fastnet.engine.lines import INDEX, emit_address, emit_fma, emit_load, emit_splat, emit_store, line_ir
+
+
+class TileType(types.Type):
+    """The type of a tile shape."""
+
+    def __init__(self, mr: int, lines: int) -> None:
+        self.mr, self.lines = mr, lines
+        super().__init__(name=f"Tile({mr}x{lines})")
+
+
+@register_model(TileType)
+class _TileModel(models.OpaqueModel):
+    pass
+
+
+@unbox(TileType)
+def _unbox_tile(typ: TileType, obj: Any, c: Any) -> NativeValue:
+    return NativeValue(c.context.get_dummy_value())
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile of mr rows by `lines` cache lines."""
+
+    mr: int
+    lines: int
+
+    @property
+    def _numba_type_(self) -> TileType:
+        return TileType(self.mr, self.lines)
+
+
+def choose_tile(
+    unit: VectorUnit, rows: int, lines: int, mr: int | None = None, divides: int | None = None
+) -> Tile:
+    """The shape whose tiles cover rows x lines in the least time.
+
+    A step of the depth costs the largest of: its multiply-adds (two a cycle), the latency of one (four
+    cycles: fewer than eight accumulators leave the units idle), its loads (two a cycle).  Rows beyond the
+    last are computed and thrown away; lines beyond the last whole tile go through tiles of one line.
+    mr fixes the number of rows, divides is a number that it must divide.
+    """
+
+    def cycles(mr: int, n: int) -> float:
+        vectors = n * unit.per_line
+        return max(mr * vectors / 2, 4.0, (mr + vectors) / 2)
+
+    def total(tile: Tile) -> float:
+        across = lines // tile.lines * cycles(tile.mr, tile.lines) + lines % tile.lines * cycles(tile.mr, 1)
+        return -(-rows // tile.mr) * across
+
+    def fits(mr: int, n: int) -> bool:
+        vectors = n * unit.per_line
+        b_in_registers = vectors if mr > 1 else 0  # used once, a line of B is an operand in memory
+        return mr * vectors + b_in_registers + 1 <= unit.registers
+
+    shapes = [
+        Tile(m, n)
+        for m in (range(8, 0, -1) if mr is None else [mr])
+        for n in range(1, min(lines, 5) + 1)
+        if fits(m, n) and (divides is None or divides % m == 0)
+    ]
+    return min(shapes, key=total)
+
+
+@intrinsic
+def tile_rows(typingctx, tile, a, ai, ak, b, bk, bj, depth, c, ci, cj, resume):
+    """C[ci:, cj:] = A[ai:, ak:] @ B[bk:, bj:] over one tile; with resume, += ."""
+    return _tile_intrinsic(tile, a, b, c, transposed=False)
+
+
+@intrinsic
+def tile_columns(typingctx, tile, a, ak, ai, b, bk, bj, depth, c, ci, cj, resume):
+    """C[ci:, cj:] = A[ak:, ai:].T @ B[bk:, bj:] over one tile; with resume, += ."""
+    return _tile_intrinsic(tile, a, b, c, transposed=True)
+
+
+def _tile_intrinsic(tile: TileType, a: types.Array, b: types.Array, c: types.Array, transposed: bool) -> Any:
+    index = types.intp
+    sig = types.void(tile, a, index, index, b, index, index, index, c, index, index, types.boolean)
+
+    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        _, a_array, a_row, a_column, b_array, b_row, b_column, depth, c_array, c_row, c_column, resume = args
+        a_address = emit_address(context, builder, a, a_array, a_row, a_column)
+        b_address = emit_address(context, builder, b, b_array, b_row, b_column)
+        c_address = emit_address(context, builder, c, c_array, c_row, c_column)
+        a_width, b_width, c_width = (_width(context, builder, t, v) for t, v in ((a, a_array), (b, b_array), (c, c_array)))
+        one = INDEX(1)
+        across, along = (one, a_width) if transposed else (a_width, one)
+        emit_tile(
+            builder, tile.mr, tile.lines, line_ir(c.dtype), depth, resume,
+            a_address, across, along, b_address, b_width, c_address, c_width,
+        )  # fmt: skip
+        return context.get_dummy_value()
+
+    return sig, codegen
+
+
+def _width(context: Any, builder: ir.IRBuilder, array_type: types.Array, array: ir.Value) -> ir.Value:
+    from numba.np.arrayobj import make_array
+
+    return builder.extract_value(make_array(array_type)(context, builder, array).shape, 1)
+
+
+def emit_tile(
+    builder: ir.IRBuilder,
+    mr: int,
+    lines: int,
+    line: ir.VectorType,
+    depth: ir.Value,
+    resume: ir.Value,
+    a: ir.Value,
+    a_across: ir.Value,
+    a_along: ir.Value,
+    b: ir.Value,
+    b_width: ir.Value,
+    c: ir.Value,
+    c_width: ir.Value,
+) -> None:
+    """The loop over the depth (at least 1), between loading C or zeros and storing C."""
+    cells = [(i, j) for i in range(mr) for j in range(lines)]
+    a_rows = [builder.gep(a, [builder.mul(INDEX(i), a_across)], inbounds=True) for i in range(mr)]
+    c_cells = [
+        builder.gep(c, [builder.add(builder.mul(INDEX(i), c_width), INDEX(j * line.count))], inbounds=True)
+        for i, j in cells
+    ]
+    start, resumed, loop, done = (builder.append_basic_block(f"tile.{n}") for n in ("start", "resumed", "loop", "done"))
+
+    builder.cbranch(resume, resumed, start)
+    builder.position_at_end(start)
+    zeros = [ir.Constant(line, None) for _ in cells]
+    builder.branch(loop)
+    builder.position_at_end(resumed)
+    carried = [emit_load(builder, address, line) for address in c_cells]
+    builder.branch(loop)
+
+    builder.position_at_end(loop)
+    k = builder.phi(INDEX)
+    acc = {cell: builder.phi(line) for cell in cells}
+    b_row = builder.gep(b, [builder.mul(k, b_width)], inbounds=True)
+    b_lines = [emit_load(builder, builder.gep(b_row, [INDEX(j * line.count)], inbounds=True), line) for j in range(lines)]
+    total = {}
+    for i in range(mr):
+        element = builder.load(builder.gep(a_rows[i], [builder.mul(k, a_along)], inbounds=True))
+        broadcast = emit_splat(builder, element, line)
+        for j in range(lines):
+            total[i, j] = emit_fma(builder, broadcast, b_lines[j], acc[i, j])
+    k_next = builder.add(k, INDEX(1))
+    builder.cbranch(builder.icmp_signed("<", k_next, depth), loop, done)
+    for block, first, values in ((start, INDEX(0), zeros), (resumed, INDEX(0), carried)):
+        k.add_incoming(first, block)
+        for cell, value in zip(cells, values, strict=True):
+            acc[cell].add_incoming(value, block)
+    k.add_incoming(k_next, loop)
+    for cell in cells:
+        acc[cell].add_incoming(total[cell], loop)
+
+    builder.position_at_end(done)
+    for cell, address in zip(cells, c_cells, strict=True):
+        emit_store(builder, total[cell], address)
+
+
+@intrinsic
+def tile_mr(typingctx, tile):
+    """The rows of a tile: a constant."""
+    return types.intp(tile), lambda context, builder, sig, args: INDEX(tile.mr)
+
+
+@intrinsic
+def tile_lines(typingctx, tile):
+    """The lines of a tile: a constant."""
+    return types.intp(tile), lambda context, builder, sig, args: INDEX(tile.lines)
+
+
+@intrinsic
+def narrow(typingctx, tile):
+    """The tile of as many rows and a single line."""
+    return TileType(tile.mr, 1)(tile), lambda context, builder, sig, args: context.get_dummy_value()

@@ -1,0 +1,54 @@
+"""Per-feature normalisation, applied while a batch is gathered: no float copy of the data is ever made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BLOCK_BYTES = 1 << 24  # of float64 in work at a time while fitting
+
+
+@dataclass(frozen=True, eq=False)
+class Normalization:
+    """(x - mean) * scale, feature by feature.
+
+    mean : float64 array (D,)
+    scale : float64 array (D,), or None for 1
+    """
+
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "scale"):
+            given = getattr(self, name)
+            if given is None and name == "scale":
+                continue
+            array = np.array(given, dtype=np.float64)
+            if array.ndim != 1 or array.shape != np.shape(self.mean):
+                raise ValueError(f"{name} has shape {array.shape}, expected one number for each of D features")
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name} holds nan or infinity, expected finite numbers")
+            object.__setattr__(self, name, array)
+
+    @classmethod
+    def fit(cls, X: Any, scale: bool = False) -> Normalization:
+        """The mean of each column of X (N, D), and with scale=True also 1 / its standard deviation.
+
+        A feature that never varies keeps scale 1.  X may be uint8 or float, in memory or a memmap; the sums
+        are in float64, block by block.
+        """
+        array = np.asarray(X)
+        if array.ndim != 2 or len(array) == 0 or array.dtype.kind not in "buif":
+            raise ValueError(f"X is {array.dtype} of shape {array.shape}, expected numbers of shape (N, D), N at least 1")
+        rows = max(1, _BLOCK_BYTES // (8 * max(1, array.shape[1])))
+        blocks = [array[first : first + rows] for first in range(0, len(array), rows)]
+        mean = sum(block.sum(axis=0, dtype=np.float64) for block in blocks) / len(array)
+        if not scale:
+            return cls(mean)
+        variance = sum(((block - mean) ** 2).sum(axis=0) for block in blocks) / len(array)
+        deviation = np.sqrt(variance)
+        return cls(mean, 1 / np.where(deviation > 0, deviation, 1.0))

@@ -1,0 +1,93 @@
+"""Optimisers: which update rule a step applies, and with what coefficients.
+
+The rules themselves are compiled (fastnet.engine.rules) and applied while the gradient is still in cache; here
+stand their hyper-parameters, and the few numbers a step that follow from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.checks import non_negative, open_unit
+
+
+class Optimizer(Protocol):
+    """What training asks of an optimiser."""
+
+    @property
+    def rule(self) -> str:
+        """The name of its update rule."""
+
+    def coefficients(self, learning_rates: NDArray[np.float64], first: int) -> NDArray[np.float64]:
+        """A row of the rule's coefficients for each of the steps first, first + 1, ... (counted from 0)."""
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Plain gradient descent: w -= lr * g."""
+
+    rule = "sgd"
+
+    def coefficients(self, learning_rates: NDArray[np.float64], first: int) -> NDArray[np.float64]:
+        return learning_rates.reshape(-1, 1)
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """v = momentum * v - lr * g; w += v.  With nesterov, w += momentum * v - lr * g (CS231n notes).
+
+    momentum : float in [0, 1), default 0.9
+    """
+
+    momentum: float = 0.9
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        open_unit("momentum", self.momentum)
+
+    @property
+    def rule(self) -> str:
+        return "nesterov" if self.nesterov else "momentum"
+
+    def coefficients(self, learning_rates: NDArray[np.float64], first: int) -> NDArray[np.float64]:
+        return np.stack([learning_rates, np.full_like(learning_rates, self.momentum)], axis=1)
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam with bias correction (Kingma and Ba, 2015).
+
+    beta1, beta2 : float in [0, 1), default 0.9 and 0.999
+    epsilon : float, default 1e-8, added to the root of the second moment
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    rule = "adam"
+
+    def __post_init__(self) -> None:
+        open_unit("beta1", self.beta1)
+        open_unit("beta2", self.beta2)
+        non_negative("epsilon", self.epsilon)
+
+    def coefficients(self, learning_rates: NDArray[np.float64], first: int) -> NDArray[np.float64]:
+        t = np.arange(first + 1, first + 1 + len(learning_rates), dtype=np.float64)
+        same = np.ones_like(learning_rates)
+        return np.stack(
+            [
+                learning_rates,
+                self.beta1 * same,
+                (1 - self.beta1) * same,
+                self.beta2 * same,
+                (1 - self.beta2) * same,
+                1 / (1 - self.beta1**t),
+                1 / (1 - self.beta2**t),
+                self.epsilon * same,
+            ],
+            axis=1,
+        )

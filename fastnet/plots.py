@@ -1,0 +1,184 @@
+"""Pictures of a training and of what was learned, as matplotlib figures.
+
+Each function returns a `matplotlib.figure.Figure`, made without pyplot: no global state, no window, no
+display needed. Save one with `figure.savefig("name.png")`; a notebook shows it by itself. matplotlib is an
+extra, imported on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["accuracy_curves", "decision_boundary", "loss_curve", "weight_tiles"]
+
+MISSING_MATPLOTLIB = 'pictures need matplotlib: pip install "fastnet-cpu[plot]"'
+DPI = 150
+INK, FAINT = "#333333", "#dddddd"
+# Ten colours that stay apart for readers with the common colour-vision deficiencies.
+PALETTE = (
+    *("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee"),
+    *("#aa3377", "#997700", "#004488", "#ee8866", "#777777"),
+)
+
+
+class Classifier(Protocol):
+    """What `decision_boundary` needs of a model."""
+
+    def predict(self, X: Any, /) -> NDArray[Any]: ...
+
+
+def loss_curve(loss_history: Sequence[float]) -> Figure:
+    """Draw the loss of every iteration, and its running mean: mini-batches make the loss itself noisy."""
+    losses = np.asarray(loss_history, dtype=np.float64)
+    figure = _figure(6.6, 3.8)
+    axes = figure.subplots()
+    axes.plot(losses, color=PALETTE[0], alpha=0.3, linewidth=0.8, label="each iteration")
+    axes.plot(_running_mean(losses), color=PALETTE[0], linewidth=1.8, label="running mean")
+    _label(axes, x="iteration", y="loss")
+    axes.legend(loc="upper right", frameon=False)
+    return figure
+
+
+def accuracy_curves(train_acc_history: Sequence[float], val_acc_history: Sequence[float] = ()) -> Figure:
+    """Draw training and validation accuracy after each epoch, as `train` returns them."""
+    figure = _figure(6.6, 3.8)
+    axes = figure.subplots()
+    curves = {"training": train_acc_history, "validation": val_acc_history}
+    for colour, (name, history) in zip(PALETTE, curves.items(), strict=False):
+        if len(history):
+            epochs = np.arange(1, len(history) + 1)
+            # A single epoch would be an invisible line of no length, and thousands of marks a smear.
+            marker = "o" if len(history) <= 50 else ""
+            label = f"{name}, {history[-1]:.3f} at the end"
+            axes.plot(
+                epochs, history, color=colour, marker=marker, markersize=3.5, linewidth=1.8, label=label
+            )
+    _label(axes, x="epoch", y="accuracy")
+    axes.locator_params(axis="x", integer=True)
+    if axes.lines:
+        axes.legend(loc="lower right", frameon=False)
+    return figure
+
+
+def decision_boundary(model: Classifier, X: ArrayLike, y: ArrayLike) -> Figure:
+    """Draw the points of a data set in the plane over the class that a model gives to each place.
+
+    Parameters
+    ----------
+    model : TwoLayerNet, SoftmaxClassifier or anything else with `predict`
+    X : array of shape (N, 2)
+    y : int array of shape (N,)
+
+    Raises
+    ------
+    ValueError
+        The points do not lie in a plane.
+    """
+    points, labels = np.asarray(X), np.asarray(y)
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points):
+        raise ValueError(f"a decision boundary needs points of shape (N, 2), got {points.shape}")
+    figure = _figure(5.4, 5.4)
+    axes = figure.subplots()
+    xs, ys, regions = _regions(model, points)
+    classes = int(max(labels.max(), regions.max())) + 1
+    colours = [PALETTE[k % len(PALETTE)] for k in range(classes)]
+    axes.contourf(xs, ys, regions, levels=np.arange(classes + 1) - 0.5, colors=colours, alpha=0.3)
+    axes.scatter(points[:, 0], points[:, 1], c=[colours[k] for k in labels], s=26, edgecolors="white", linewidths=0.6)
+    _label(axes, x="$x_0$", y="$x_1$")
+    axes.set_aspect("equal")
+    axes.grid(visible=False)
+    return figure
+
+
+def weight_tiles(W: ArrayLike, image_shape: tuple[int, ...]) -> Figure:
+    """Draw each column of a first layer's weights as a small image, one tile a hidden unit.
+
+    Parameters
+    ----------
+    W : array of shape (D, H)
+        Each tile is stretched to its own lowest and highest weight, as in the lab.
+    image_shape : (channels, rows, columns), or (rows, columns) for grey images
+        channels * rows * columns must be D; 3 channels are drawn in colour, 1 in grey.
+
+    Raises
+    ------
+    ValueError
+        The shapes do not fit, or the number of channels cannot be drawn.
+    """
+    tiles = _tiles(np.asarray(W, dtype=np.float64), image_shape)
+    sheet = _sheet(tiles)
+    rows, columns = sheet.shape[:2]
+    # A whole number of dots a weight, and no resampling: every weight is a crisp square.
+    dots = max(1, 1000 // max(rows, columns))
+    figure = _figure(columns * dots / DPI, rows * dots / DPI, layout=None)
+    figure.figimage(sheet.repeat(dots, axis=0).repeat(dots, axis=1), cmap="gray", vmin=0.0, vmax=1.0)
+    return figure
+
+
+def _figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(MISSING_MATPLOTLIB) from error
+    return Figure(figsize=(width, height), dpi=DPI, layout=layout)  # type: ignore[arg-type]
+
+
+def _label(axes: Axes, *, x: str, y: str) -> None:
+    axes.set_xlabel(x, color=INK)
+    axes.set_ylabel(y, color=INK)
+    axes.grid(color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _running_mean(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over a window of a fiftieth of the run, centred; at the ends, over what there is of it."""
+    n = len(losses)
+    first = np.maximum(np.arange(n) - n // 100, 0)
+    last = np.minimum(np.arange(n) + n // 100, n - 1)
+    with np.errstate(invalid="ignore"):  # a training that diverged holds infinities
+        total = np.concatenate(([0.0], np.cumsum(losses)))
+        mean: NDArray[np.float64] = (total[last + 1] - total[first]) / (last + 1 - first)
+    return mean
+
+
+def _regions(model: Classifier, points: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Predicted class on a grid that reaches a little beyond the points."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.08 * float(np.max(high - low)) or 1.0
+    xs, ys = (np.linspace(low[axis] - margin, high[axis] + margin, 400) for axis in (0, 1))
+    grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2).astype(np.float32)
+    return xs, ys, np.asarray(model.predict(grid)).reshape(len(ys), len(xs))
+
+
+def _tiles(W: NDArray[np.float64], image_shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """(D, H) -> (H, rows, columns, channels), each tile stretched over 0 to 1."""
+    shape = (1, *image_shape) if len(image_shape) == 2 else tuple(image_shape)
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        raise ValueError(f"weights can be drawn as images of 1 or 3 channels, not of shape {image_shape}")
+    if W.ndim != 2 or W.shape[0] != np.prod(shape):
+        raise ValueError(f"weights of shape {W.shape} are not images of shape {image_shape} in columns")
+    low, high = W.min(axis=0), W.max(axis=0)
+    stretched = (W - low) / np.where(high > low, high - low, 1.0)
+    tiles: NDArray[np.float64] = stretched.T.reshape(-1, *shape).transpose(0, 2, 3, 1)
+    return tiles
+
+
+def _sheet(tiles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Lay tiles out in a grid as near to a square as their number allows, with white lines between them."""
+    count, rows, columns, channels = tiles.shape
+    across = int(np.ceil(np.sqrt(count)))
+    down = -(-count // across)
+    sheet = np.ones((down * (rows + 1) + 1, across * (columns + 1) + 1, channels))
+    for k, tile in enumerate(tiles):
+        top, left = (k // across) * (rows + 1) + 1, (k % across) * (columns + 1) + 1
+        sheet[top : top + rows, left : left + columns] = tile
+    return sheet if channels == 3 else sheet[:, :, 0]

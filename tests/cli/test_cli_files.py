@@ -1,0 +1,46 @@
+"""Files that are complete or not there."""
+
+import pytest
+
+from fastnet.cli.errors import CommandError
+from fastnet.cli.files import finished, output_folder
+
+
+def test_a_finished_file_replaces_the_old_one(tmp_path):
+    path = tmp_path / "model.npz"
+    path.write_text("old")
+    with finished(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+        assert temporary.suffix == ".npz"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_unfinished_file_leaves_the_old_one_and_no_trace(tmp_path):
+    path = tmp_path / "model.npz"
+    path.write_text("old")
+
+    def write_half():
+        with finished(path) as temporary:
+            temporary.write_text("half")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_half()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_output_folder_is_made_and_left_empty(tmp_path):
+    folder = output_folder(tmp_path / "a" / "b")
+    assert folder.is_dir()
+    assert not list(folder.iterdir())
+    assert output_folder(folder) == folder
+
+
+def test_a_file_in_the_way_of_the_folder_is_named_with_the_mend(tmp_path):
+    path = tmp_path / "out"
+    path.touch()
+    with pytest.raises(CommandError, match=r"out: .*--out"):
+        output_folder(path)

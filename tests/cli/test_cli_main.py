@@ -1,0 +1,103 @@
+"""What all commands share: status, streams, and the report of the machine."""
+
+import json
+import platform
+import sys
+from importlib.metadata import version
+
+import numba
+import numpy as np
+import pytest
+
+from fastnet._version import __version__
+from fastnet.cli.console import Console, one_line
+from fastnet.cli.errors import CommandError, about
+
+
+def test_info_tells_versions_and_the_machine(run):
+    report = run("info", "--json").report
+    assert report["fastnet"] == __version__
+    assert report["python"] == platform.python_version()
+    assert report["numpy"] == np.__version__
+    assert report["numba"] == numba.__version__
+    assert report["llvmlite"] == version("llvmlite")
+    text = run("info").out
+    for key, value in report.items():
+        assert key in text
+        assert isinstance(value, str | int | list)
+    assert {"threads"} <= report.keys()
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("reg=-1:\n  expected 0 or more"), "reg=-1: expected 0 or more"),
+        (
+            PermissionError(13, "Permission denied", "here.npz"),
+            "here.npz: Permission denied",
+        ),
+        (OSError("disk full"), "disk full"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_an_error_takes_one_line(error, line):
+    assert one_line(error) == line
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError, ImportError, MemoryError, CommandError])
+def test_what_a_user_can_mend_is_status_1_and_one_line(run, monkeypatch, error):
+    monkeypatch.setattr("fastnet.cli.info.info", lambda: raise_(error("what\nis wrong")))
+    result = run("info")
+    assert (result.status, result.error) == (1, "fastnet: error: what is wrong")
+
+
+def test_a_defect_keeps_its_traceback(run, monkeypatch):
+    monkeypatch.setattr("fastnet.cli.info.info", lambda: raise_(KeyError("oops")))
+    with pytest.raises(KeyError):
+        run("info")
+
+
+def test_ctrl_c_is_status_130(run, monkeypatch):
+    monkeypatch.setattr("fastnet.cli.info.info", lambda: raise_(KeyboardInterrupt()))
+    result = run("info")
+    assert (result.status, result.error) == (130, "fastnet: interrupted")
+
+
+def raise_(error):
+    raise error
+
+
+def test_json_has_no_nan_and_no_infinity(capsys):
+    Console(json=True).finish({"loss": float("nan"), "rates": [1.5, float("inf")], "n": {"k": -float("inf")}})
+    text = capsys.readouterr().out
+    assert json.loads(text) == {"loss": None, "rates": [1.5, None], "n": {"k": None}}
+    assert "NaN" not in text
+
+
+def test_json_leaves_out_the_lines_for_people(capsys):
+    console = Console(json=True)
+    console.line("hello")
+    console.finish({})
+    assert capsys.readouterr().out == "{}\n"
+
+
+def test_a_complaint_names_the_file_once(tmp_path):
+    for message in ("X has 3 columns", f"{tmp_path}: X has 3 columns"):
+        with pytest.raises(CommandError) as caught, about(tmp_path):
+            raise ValueError(message)
+        assert str(caught.value) == f"{tmp_path}: X has 3 columns"
+
+
+def test_the_module_runs_as_the_script_does(spawn):
+    process = spawn("info", "--json")
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert json.loads(out)["fastnet"] == __version__
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+def test_a_reader_that_leaves_is_no_error(spawn):
+    process = spawn("info")
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 141

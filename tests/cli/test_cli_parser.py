@@ -1,0 +1,135 @@
+"""What may be typed, and what becomes of it."""
+
+import subprocess
+import sys
+from dataclasses import fields, replace
+
+import pytest
+
+from fastnet.cli.parser import parse
+from fastnet.cli.recipes import Recipe, recipes
+
+
+def changes(*arguments):
+    """The hyper-parameters that a command line sets."""
+    names = {field.name for field in fields(Recipe)}
+    return {name: value for name, value in vars(parse(arguments)).items() if name in names}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "culprit"),
+    [
+        ([], "COMMAND"),
+        (["teach"], "teach"),
+        (["train", "mnist"], "mnist"),
+        (["train", "cifar10"], "--data"),
+        (["train", "idx", "--data", "x", "--download"], "--download"),
+        (["train", "--hidden", "many"], "many"),
+        (["train", "--batch-size", "half"], "half"),
+        (["train", "--optimizer", "lbfgs"], "lbfgs"),
+        (["train", "--iter", "5"], "--iter"),
+        (["evaluate", "model.npz"], "--data"),
+        (["predict", "model.npz"], "FILE"),
+    ],
+)
+def test_misuse_is_status_2_and_one_line_that_shows_the_culprit(run, arguments, culprit):
+    result = run(*arguments)
+    assert result.status == 2
+    assert culprit in result.error
+    assert "--help" in result.error
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"], ["info", "--help"]])
+def test_help_is_not_an_error(run, arguments):
+    result = run(*arguments)
+    assert (result.status, result.err) == (0, "")
+    assert "fastnet" in result.out
+
+
+def test_help_and_errors_load_neither_numba_nor_matplotlib():
+    program = """
+import sys
+from fastnet.cli import main
+assert main(["train", "--help"]) == 0
+assert main(["train", "--hidden", "x"]) == 2
+assert main(["evaluate", "missing.npz", "--data", "missing"]) == 1
+assert main(["predict", "missing.npz", "missing.npy"]) == 1
+heavy = {"numba", "llvmlite", "matplotlib"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE)
+
+
+def test_every_hyper_parameter_is_an_option():
+    values = {
+        "model": "softmax",
+        "hidden": 7,
+        "learning_rate": 0.5,
+        "reg": 0.25,
+        "decay": 0.75,
+        "iterations": 3,
+        "batch_size": 9,
+        "sampling": "shuffle",
+        "optimizer": "adam",
+        "momentum": 0.1,
+        "beta1": 0.2,
+        "beta2": 0.3,
+        "epsilon": 1e-3,
+        "std": 0.125,
+        "normalize": "standard",
+        "validation": 11,
+        "dtype": "float64",
+        "seed": 5,
+        "threads": 2,
+    }
+    words = [word for name, value in values.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    for command in (["train"], ["train", "npz", "--data", "x"]):
+        assert changes(*command, *words) == values
+    assert recipes("npz", values) == (Recipe(**values),)
+
+
+def test_an_option_that_is_not_given_leaves_the_recipe_alone():
+    assert changes("train") == changes("train", "cifar10", "--data", "x") == {}
+
+
+def test_options_count_before_and_after_the_data_set():
+    arguments = parse(
+        ["train", "--json", "--out", "there", "--reg", "2", "npz", "--data", "x", "--hidden", "3"]
+    )
+    assert (arguments.json, str(arguments.out), arguments.reg, arguments.hidden) == (True, "there", 2.0, 3)
+    assert arguments.dataset == "npz"
+
+
+def test_batch_size_full_is_all_rows():
+    assert changes("train", "--batch-size", "full") == {"batch_size": None}
+
+
+def test_images_start_from_the_lab():
+    (lab,) = recipes("cifar10", {})
+    assert (lab.model, lab.hidden, lab.std, lab.normalize) == ("two-layer", 80, 1e-4, "mean")
+    assert (lab.learning_rate, lab.reg, lab.decay) == (1e-3, 0.5, 0.95)
+    assert (lab.iterations, lab.batch_size, lab.sampling) == (4000, 200, "replacement")
+    assert recipes("idx", {}) == recipes("npz", {}) == (lab,)
+
+
+def test_the_spiral_starts_from_the_case_study():
+    linear, two_layer = recipes("spiral", {})
+    assert (linear.model, linear.iterations) == ("softmax", 200)
+    assert (two_layer.model, two_layer.iterations, two_layer.hidden) == ("two-layer", 10_000, 100)
+    for recipe in (linear, two_layer):
+        assert (recipe.learning_rate, recipe.reg, recipe.decay, recipe.std) == (1.0, 1e-3, 1.0, 0.01)
+        assert (recipe.batch_size, recipe.validation, recipe.normalize) == (None, 0, "none")
+
+
+def test_a_model_picks_among_the_recipes_or_changes_the_only_one():
+    assert [recipe.iterations for recipe in recipes("spiral", {"model": "softmax"})] == [200]
+    assert recipes("idx", {"model": "softmax"}) == (replace(Recipe(), model="softmax"),)
+
+
+@pytest.mark.parametrize("dataset", ["spiral", "cifar10"])
+def test_help_tells_the_defaults_in_force(run, dataset):
+    data = [] if dataset == "spiral" else [dataset]
+    text = " ".join(run("train", *data, "--help").out.split())
+    for recipe in recipes(dataset, {}):
+        assert f"{recipe.iterations}" in text
+        assert f"(default {recipe.reg})" in text

@@ -1,0 +1,110 @@
+"""The moving line and the lines in its place."""
+
+import io
+from types import SimpleNamespace
+
+import pytest
+
+from fastnet.cli import progress
+from fastnet.cli.progress import DownloadProgress, Meter, TrainingProgress, duration
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that passes when the test says so."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock.now)
+    return clock
+
+
+def state(iteration, num_iters=100, loss=2.5, epoch=1, val_accuracy=None):
+    return SimpleNamespace(
+        iteration=iteration, num_iters=num_iters, loss=loss, epoch=epoch, val_accuracy=val_accuracy
+    )
+
+
+def screen(text):
+    """What a terminal shows in its last line after receiving the text."""
+    line = []
+    for part in text.split("\r"):
+        line[: len(part)] = part
+    return "".join(line).rstrip()
+
+
+def test_elsewhere_a_line_at_each_tenth():
+    stream = io.StringIO()
+    report = TrainingProgress(Meter(stream))
+    for iteration in range(1, 101):
+        report(state(iteration))
+    lines = stream.getvalue().splitlines()
+    assert [line.split()[1] for line in lines] == [f"{10 * k}/100" for k in range(1, 11)]
+    assert "\r" not in stream.getvalue()
+
+
+def test_no_lines_where_they_are_not_wanted():
+    stream = io.StringIO()
+    TrainingProgress(Meter(stream, lines=False))(state(100))
+    assert stream.getvalue() == ""
+
+
+def test_the_line_shows_loss_epoch_validation_and_time_left(clock):
+    stream = Terminal()
+    report = TrainingProgress(Meter(stream))
+    clock.now += 1000.0  # compiling: not to be counted
+    report(state(10, val_accuracy=0.25))
+    assert "left" not in stream.getvalue()  # one point gives no speed
+    clock.now += 20.0
+    report(state(20, loss=1.25, epoch=2))
+    # 10 iterations took 20 s, 80 remain; the accuracy is the last one measured.
+    assert screen(stream.getvalue()) == "iteration 20/100  epoch 2  loss 1.2500  validation 0.250  2:40 left"
+
+
+def test_the_moving_line_is_redrawn_ten_times_a_second_at_most(clock):
+    stream = Terminal()
+    report = TrainingProgress(Meter(stream))
+    for iteration in range(1, 101):
+        clock.now += 0.01
+        report(state(iteration))
+    assert 9 <= stream.getvalue().count("\r") <= 11
+
+
+def test_a_shorter_text_leaves_nothing_of_a_longer_one_and_closing_leaves_nothing_at_all(clock):
+    stream = Terminal()
+    meter = Meter(stream)
+    meter.show(1, 10, lambda: "a long text")
+    clock.now += 1.0
+    meter.show(2, 10, lambda: "short")
+    assert screen(stream.getvalue()) == "short"
+    meter.close()
+    assert screen(stream.getvalue()) == ""
+    assert stream.getvalue().endswith("\r")
+
+
+def test_the_moving_line_never_wraps(clock, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = Terminal()
+    TrainingProgress(Meter(stream))(state(1))
+    assert len(screen(stream.getvalue())) == 19
+
+
+def test_a_download_shows_megabytes_with_and_without_a_known_size(clock):
+    stream = Terminal()
+    report = DownloadProgress(Meter(stream))
+    report(2_000_000, 10_000_000)
+    assert screen(stream.getvalue()) == "downloaded 2/10 MB"
+    clock.now += 1.0
+    report(30_000_000, None)
+    assert screen(stream.getvalue()) == "downloaded 30 MB"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1:00"), (125, "2:05"), (3725, "1:02:05")],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text

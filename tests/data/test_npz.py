@@ -1,0 +1,116 @@
+import zipfile
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+from fastnet.data import load_npz
+
+RNG = np.random.default_rng(5)
+X = RNG.integers(0, 256, (6, 4), dtype=np.uint8)
+y = np.array([0, 1, 2, 0, 1, 2], dtype=np.uint8)
+FULL = {"X_train": X[:4], "y_train": y[:4], "X_test": X[4:], "y_test": y[4:]}
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "data.npz"
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize("label_dtype", [np.uint8, np.int32, np.int64])
+def test_full(file, save, dtype, label_dtype):
+    arrays = {name: a.astype(dtype if name[0] == "X" else label_dtype) for name, a in FULL.items()}
+    save(file, **arrays, other=np.array([None]))  # an object, which would be refused if it was read
+    data = load_npz(str(file))
+    for name, array in arrays.items():
+        expected = array if name[0] == "X" else array.astype(np.int64)
+        np.testing.assert_array_equal(getattr(data, name), expected, strict=True)
+    assert data.num_classes == 3
+    assert data.image_shape is None
+
+
+@pytest.mark.parametrize("names", [("X", "y"), ("X_train", "y_train")])
+def test_without_test_set(file, names):
+    np.savez(file, **dict(zip(names, (X, y), strict=True)))
+    data = load_npz(file)
+    np.testing.assert_array_equal(data.X_train, X, strict=True)
+    np.testing.assert_array_equal(data.y_train, y.astype(np.int64), strict=True)
+    assert data.X_test is None
+    assert data.y_test is None
+    assert data.num_classes == 3
+
+
+def test_train_is_preferred(file):
+    np.savez(file, X=X[:1], y=y[:1], **FULL)
+    assert len(load_npz(file).X_train) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"X_train": None}, "no array X_train"),
+        ({"y_train": None}, r"no array y_train \(found: X_train, X_test, y_test\)"),
+        ({"y_test": None}, "no array y_test"),
+        ({"X_test": None}, "no array X_test"),
+        ({"X_train": X[:4].reshape(4, 2, 2)}, r"X_train is uint8 of shape \(4, 2, 2\).*flatten"),
+        ({"X_train": X[0]}, r"X_train is uint8 of shape \(4,\)"),
+        ({"X_train": X[:0], "y_train": y[:0]}, r"X_train is uint8 of shape \(0, 4\).*not empty"),
+        ({"X_train": X[:4, :0]}, r"X_train is uint8 of shape \(4, 0\)"),
+        ({"X_train": X[:4].astype(np.int64)}, "X_train is int64"),
+        ({"X_train": X[:4].astype(np.float16)}, "X_train is float16"),
+        ({"X_test": X[4:, :3]}, "X_test has 3 columns: expected 4, as in X_train"),
+        ({"y_train": y[:3]}, r"y_train is uint8 of shape \(3,\): expected \(4,\)"),
+        ({"y_train": y[:4, None]}, r"y_train is uint8 of shape \(4, 1\)"),
+        ({"y_train": y[:4].astype(float)}, "y_train is float64"),
+        ({"y_train": y[:4] > 0}, "y_train is bool"),
+        ({"y_train": np.array(list("abcd"))}, "y_train is <U1"),
+        ({"y_test": np.array([0, -1])}, "label -1 in y_test"),
+        ({"y_train": np.array([0, None, 1, 2])}, "not a readable npz archive.*[Oo]bject"),
+    ],
+)
+def test_bad_arrays(file, changes, complaint):
+    np.savez(file, **{name: array for name, array in (FULL | changes).items() if array is not None})
+    with pytest.raises(ValueError, match=complaint) as caught:
+        load_npz(file)
+    assert str(file) in str(caught.value)
+
+
+def test_nothing_expected_in_it(file):
+    np.savez(file, images=X)
+    with pytest.raises(ValueError, match=r"no array X_train \(found: none of the expected arrays"):
+        load_npz(file)
+
+
+def test_no_npz(file):
+    with pytest.raises(FileNotFoundError):
+        load_npz(file)
+    np.save(file.with_suffix(".npy"), X)
+    for content in (b"", b"text", b"PK\x03\x04", file.with_suffix(".npy").read_bytes()):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=r"data\.npz: not a readable npz archive"):
+            load_npz(file)
+
+
+def test_header_of_an_impossible_size(file):
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000000000000, 4)}"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("X.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(ValueError, match="not a readable npz archive"):
+        load_npz(file)
+
+
+def test_damage_gives_only_value_errors(file):
+    np.savez_compressed(file, **FULL)
+    good = file.read_bytes()
+    for length in range(0, len(good), 7):
+        file.write_bytes(good[:length])
+        with pytest.raises(ValueError, match=r"data\.npz"):
+            load_npz(file)
+    for position in range(0, len(good), 3):
+        damaged = bytearray(good)
+        damaged[position] ^= 1 << position % 8
+        file.write_bytes(damaged)
+        with suppress(ValueError):
+            load_npz(file)

@@ -1,0 +1,173 @@
+import datetime
+import pickle
+import struct
+import time
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from cifar_files import make_batches, python2_batch
+
+from fastnet.data.unpickling import unpickle_dict
+
+PROTOCOLS = [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_plain_values(protocol):
+    value = {
+        "numbers": [0, 255, 256, -1, 70_000, 2**40, -(2**3000), 1.5, True, False, None],
+        "nested": {"a": (), "b": (1,), "c": (1, 2), "d": (1, 2, 3), "e": (1, 2, 3, 4), "f": [[]], "g": {}},
+        "text": ["", "é", "x" * 300],
+    }
+    value["nested"]["again"] = value["text"]
+    assert unpickle_dict(pickle.dumps(value, protocol), "file") == value
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_bytes(protocol):
+    value = {b"key": b"value \xff", "empty": b"", "long": b"x" * 300}
+    found = unpickle_dict(pickle.dumps(value, protocol), "file")
+    as_bytes = {k: v.encode("latin-1") if isinstance(v, str) else v for k, v in found.items()}
+    assert as_bytes == {"key": b"value \xff", "empty": b"", "long": b"x" * 300}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("dtype", ["u1", "i1", "<i2", ">i2", "u4", ">i8", "f2", "<f4", ">f8", "?"])
+def test_arrays(protocol, dtype):
+    array = (np.arange(24) % 3).astype(dtype).reshape(2, 3, 4)
+    value = {
+        "c": array,
+        "fortran": np.asfortranarray(array),
+        "empty": array[:0],
+        "scalar": array[0, 0, 0, ...],
+    }
+    value["again"] = value["c"]
+    found = unpickle_dict(pickle.dumps(value, protocol), "file")
+    assert found.keys() == value.keys()
+    for key, expected in value.items():
+        np.testing.assert_array_equal(found[key], expected, strict=True)
+
+
+def test_python2():
+    pixels, labels = make_batches()["data_batch_1"]
+    found = unpickle_dict(python2_batch(pixels, labels), "file")
+    np.testing.assert_array_equal(found["data"], pixels, strict=True)
+    assert found["labels"] == labels.tolist()
+    assert found["batch_label"] == "training batch 1 of 5"
+    assert found["filenames"] == ["0.png", "1.png"]
+
+
+class Calls:
+    """Pickles as a call of a function."""
+
+    def __init__(self, function, *arguments):
+        self.call = (function, arguments)
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(
+    ("value", "asks_for"),
+    [
+        (Calls(exec, "raise SystemExit"), r"\.exec"),
+        (Calls(bytearray, 10), r"\.bytearray|__builtin__"),
+        (Calls(np.load, "x"), r"numpy\.load"),
+        (datetime.date(2000, 1, 1), r"datetime\.date"),
+        (np.random.default_rng(0), r"numpy\.random"),
+        (np.array([None]), r"dtype 'O"),
+        (np.array([(1, 2)], dtype="i4,i4"), r"dtype 'V8'"),
+        (np.array(["text"]), r"dtype 'U4'"),
+        (np.array(["2000-01-01"], "M8[D]"), r"dtype 'M8'"),
+        (np.float32(1), r"multiarray\.scalar"),
+        ({1, 2}, "set|EMPTY_SET"),
+        (complex(1, 2), "complex"),
+    ],
+)
+def test_anything_else_is_refused_by_name(protocol, value, asks_for):
+    with pytest.raises(ValueError, match=f"file: .*asks for .*({asks_for})"):
+        unpickle_dict(pickle.dumps({"x": value}, protocol), "file")
+
+
+RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+DTYPE = b"cnumpy\ndtype\nU\x02%sK\x00K\x01\x87R(K\x03U\x01%sNNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+
+
+def array_pickle(shape=b"K\x04\x85", dtype=DTYPE % (b"u1", b"|"), raw=b"U\x04abcd"):
+    return b"\x80\x02}U\x01x" + RECONSTRUCT + b"(K\x01" + shape + dtype + b"\x89" + raw + b"tbs."
+
+
+def test_array_pickle_is_sound():
+    np.testing.assert_array_equal(unpickle_dict(array_pickle(), "file")["x"], list(b"abcd"))
+
+
+OBJECT_FIELD = (
+    b"cnumpy\ndtype\nU\x02V8K\x00K\x01\x87R(K\x03U\x01|NU\x01a\x85}U\x01acnumpy\ndtype\nU\x01OK\x00K\x01\x87R"
+    b"K\x00\x86sK\x08K\x01K\x00tb"
+)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"\x80\x02}(" + b")" + b"\x85" * 200_000 + b"K\x01u.", id="deep tuple as key"),
+        pytest.param(b"\x80\x02" + b"]" * 200_000 + b"a" * 199_999 + b".", id="deep lists"),
+        pytest.param(array_pickle(b"K\x01\x85", OBJECT_FIELD, b"U\x08AAAAAAAA"), id="bytes as pointers"),
+        pytest.param(array_pickle(dtype=DTYPE % (b"u1", b"O")), id="byte order"),
+        pytest.param(array_pickle(dtype=DTYPE % (b"u2", b"|")), id="shape and size differ"),
+        pytest.param(array_pickle(dtype=b"U\x02u1"), id="no dtype"),
+        pytest.param(array_pickle(shape=b"K\x04"), id="shape a number"),
+        pytest.param(array_pickle(shape=b"J\xfc\xff\xff\xff\x85"), id="negative shape"),
+        pytest.param(array_pickle(shape=b"J\xff\xff\xff\xffJ\xfc\xff\xff\xff\x86"), id="two negatives"),
+        pytest.param(
+            array_pickle(shape=b"(K\x00J\xff\xff\xff\x7fJ\xff\xff\xff\x7fJ\xff\xff\xff\x7ft", raw=b"U\x00"),
+            id="large",
+        ),
+        pytest.param(array_pickle(shape=b"(" + b"K\x01" * 99 + b"K\x04t"), id="100 dimensions"),
+        pytest.param(array_pickle(raw=b"K\x04"), id="raw a number"),
+        pytest.param(array_pickle(raw=b"X\x06\x00\x00\x00\xe2\x82\xacabc"), id="raw not latin-1"),
+        pytest.param(b"\x80\x02c_codecs\nencode\nN}U\x07__doc__U\x01xs\x86b.", id="state of a function"),
+        pytest.param(b"\x80\x02}U\x01xcnumpy\ndtype\n(cnumpy\ndtype\nK\x01U\x01<tbs.", id="state of a class"),
+        pytest.param(b"\x80\x02U\x01x)R.", id="call of a text"),
+        pytest.param(b"\x80\x02c_codecs\nencode\nU\x01xU\x05rot13\x86R.", id="other encoding"),
+        pytest.param(b"\x80\x02cnumpy\ndtype\nU\x02u1\x85\x81.", id="new object"),
+        pytest.param(b"\x80\x02U\x01xQ.", id="persistent id"),
+        pytest.param(b"\x80\x02\x82\x01.", id="extension"),
+        pytest.param(b"\x80\x02(U\x04exitios\nsystem\n.", id="instance"),
+        pytest.param(b"\x80\x02h\x05.", id="memo never written"),
+        pytest.param(b"\x80\x02K\x01\x86.", id="tuple of too few"),
+        pytest.param(b"\x80\x02]K\x01K\x02s.", id="item of a list"),
+        pytest.param(b"\x80\x02}K\x01a.", id="append to a dict"),
+        pytest.param(b"\x80\x02}(K\x01u.", id="key without value"),
+        pytest.param(b"\x80\x02}]K\x01s.", id="list as key"),
+        pytest.param(b"\x80\x02}K\x01K\x02s.", id="number as key of the batch"),
+        pytest.param(b"\x80\x02.", id="nothing"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b"<html>", id="foreign"),
+    ],
+)
+def test_hostile_pickle(data):
+    with pytest.raises(ValueError, match=r"^file: not a readable pickle of arrays: "):
+        unpickle_dict(data, "file")
+
+
+def test_memo_index_costs_nothing():
+    began = time.perf_counter()
+    assert unpickle_dict(b"\x80\x02}r" + struct.pack("<I", 2**32 - 1) + b".", "file") == {}
+    assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_damage_gives_only_value_errors(protocol):
+    good = pickle.dumps({"data": np.arange(6, dtype=np.uint8).reshape(2, 3), "labels": [3, 4]}, protocol)
+    for length in range(len(good)):
+        with pytest.raises(ValueError, match="file"):
+            unpickle_dict(good[:length], "file")
+    for position in range(len(good)):
+        for bit in range(8):
+            damaged = bytearray(good)
+            damaged[position] ^= 1 << bit
+            with suppress(ValueError):
+                unpickle_dict(bytes(damaged), "file")

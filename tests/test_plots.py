@@ -1,0 +1,148 @@
+"""Pictures: that they show what they are given."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from fastnet import plots
+
+
+def pixels(figure):
+    """The figure as drawn: (rows, columns, 3), 0 to 255."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[:, :, :3]
+
+
+class Quadrants:
+    """Class 1 where both coordinates are positive, else 0."""
+
+    def predict(self, X):
+        return np.all(X > 0, axis=1).astype(int)
+
+
+def test_loss_curve_holds_every_loss_and_its_running_mean():
+    losses = np.full(1000, 2.0)
+    losses[500] = 12.0
+    figure = plots.loss_curve(losses)
+    every, mean = (line.get_ydata() for line in figure.axes[0].lines)
+    np.testing.assert_array_equal(every, losses)
+    assert len(mean) == len(losses)
+    # The window reaches 10 to each side: 21 losses, one of which is 10 too high.
+    np.testing.assert_allclose(mean[500], 2.0 + 10.0 / 21.0)
+    np.testing.assert_allclose(mean[489], 2.0)
+
+
+def test_the_running_mean_at_the_ends_is_of_the_losses_there():
+    figure = plots.loss_curve(np.arange(200.0))
+    mean = figure.axes[0].lines[1].get_ydata()
+    assert (mean[0], mean[-1]) == (1.0, 198.0)  # of 0, 1, 2 and of 197, 198, 199
+
+
+@pytest.mark.parametrize("losses", [[], [2.3], [2.3, np.inf, np.nan]])
+def test_loss_curve_of_short_and_diverged_histories(losses):
+    pixels(plots.loss_curve(losses))
+
+
+def test_accuracy_curves_count_epochs_from_one():
+    figure = plots.accuracy_curves([0.25, 0.5, 0.75], [0.2, 0.4, 0.6])
+    training, validation = figure.axes[0].lines
+    np.testing.assert_array_equal(training.get_xdata(), [1, 2, 3])
+    np.testing.assert_array_equal(training.get_ydata(), [0.25, 0.5, 0.75])
+    np.testing.assert_array_equal(validation.get_ydata(), [0.2, 0.4, 0.6])
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == [
+        "training, 0.750 at the end",
+        "validation, 0.600 at the end",
+    ]
+
+
+def test_accuracy_curves_without_validation():
+    assert len(plots.accuracy_curves([0.5]).axes[0].lines) == 1
+
+
+def test_decision_boundary_colours_each_place_by_its_class():
+    X = np.array([[-1.0, -1.0], [1.0, 1.0]])
+    figure = plots.decision_boundary(Quadrants(), X, np.array([0, 1]))
+    axes = figure.axes[0]
+    picture = pixels(figure)
+
+    def colour_at(x, y):
+        column, row_from_below = axes.transData.transform((x, y))
+        return tuple(picture[len(picture) - 1 - round(row_from_below), round(column)])
+
+    assert colour_at(0.5, 0.5) != colour_at(-0.5, -0.5)
+    assert colour_at(-0.5, 0.5) == colour_at(0.5, -0.5) == colour_at(-0.5, -0.5)
+    (points,) = (found for found in axes.collections if len(found.get_offsets()) == 2)
+    np.testing.assert_array_equal(points.get_offsets(), X)
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (3, 3), (4,)])
+def test_decision_boundary_needs_points_in_a_plane(shape):
+    with pytest.raises(ValueError, match=r"\(N, 2\)"):
+        plots.decision_boundary(Quadrants(), np.zeros(shape), np.zeros(shape[0], dtype=int))
+
+
+def test_weight_tiles_show_each_unit_channel_first():
+    # Two units of 3 x 2 x 2: the first is red at the top left alone, the second blue at the bottom right.
+    W = np.zeros((12, 2))
+    W[0, 0] = 5.0  # channel 0, row 0, column 0
+    W[11, 1] = 0.1  # channel 2, row 1, column 1: stretched just as far
+    picture = pixels(plots.weight_tiles(W, (3, 2, 2)))
+    # Two tiles of 2 x 2 between lines of one weight's width: a sheet of 4 x 7 weights.
+    dot = picture.shape[0] // 4
+    assert picture.shape == (4 * dot, 7 * dot, 3)
+    sheet = picture[dot // 2 :: dot, dot // 2 :: dot]
+    white, black = (255, 255, 255), (0, 0, 0)
+    expected = np.array(
+        [
+            [white] * 7,
+            [white, (255, 0, 0), black, white, black, black, white],
+            [white, black, black, white, black, (0, 0, 255), white],
+            [white] * 7,
+        ]
+    )
+    np.testing.assert_array_equal(sheet, expected)
+
+
+@pytest.mark.parametrize("image_shape", [(1, 2, 2), (2, 2)])
+def test_weight_tiles_of_one_channel_are_grey(image_shape):
+    picture = pixels(plots.weight_tiles(np.array([[0.0], [1.0], [2.0], [3.0]]), image_shape))
+    dot = picture.shape[0] // 4
+    sheet = picture[dot // 2 :: dot, dot // 2 :: dot]
+    np.testing.assert_array_equal(sheet[:, :, 0], sheet[:, :, 2])
+    np.testing.assert_allclose(sheet[1:3, 1:3, 0], [[0, 85], [170, 255]], atol=1)
+
+
+def test_a_unit_whose_weights_are_all_equal_is_drawn():
+    pixels(plots.weight_tiles(np.ones((12, 1)), (3, 2, 2)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "image_shape", "complaint"),
+    [(12, (3, 2, 3), "not images of shape"), (8, (2, 2, 2), "1 or 3 channels"), (4, (4,), "1 or 3 channels")],
+)
+def test_weights_that_are_no_images_are_refused(rows, image_shape, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        plots.weight_tiles(np.zeros((rows, 2)), image_shape)
+
+
+def test_matplotlib_is_imported_on_first_use_and_never_as_pyplot():
+    program = """
+import sys
+from fastnet import plots
+assert "matplotlib" not in sys.modules
+plots.loss_curve([1.0]).savefig(sys.stdout.buffer, format="png")
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE)
+    assert done.stdout.startswith(b"\x89PNG")
+
+
+def test_missing_matplotlib_is_one_line_with_the_mend(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r'pip install "fastnet-cpu\[plot\]"'):
+        plots.loss_curve([1.0])
