@@ -231,16 +231,15 @@ class Classifier:
     def _source(self, data: Array, labels: NDArray[np.int64] | None = None) -> Source:
         from fastnet.engine.session import Source
 
-        ones, zeros = np.ones(self.input_size, self.dtype), np.zeros(self.input_size, self.dtype)
-        normalization = self.normalization
-        if normalization is not None:
-            if len(normalization.mean) != self.input_size:
+        scale, shift = np.ones(self.input_size), np.zeros(self.input_size)
+        if self.normalization is not None:
+            scale, shift = self.normalization.scale_and_shift()
+            if len(shift) != self.input_size:
                 raise ValueError(
-                    f"the normalization has {len(normalization.mean)} features, expected the model's {self.input_size}"
+                    f"the normalization has {len(shift)} features, expected the model's {self.input_size}"
                 )
-            zeros = normalization.mean.astype(self.dtype)
-            ones = ones if normalization.scale is None else normalization.scale.astype(self.dtype)
-        return Source(data, np.zeros(1, np.int64) if labels is None else labels, zeros, ones)
+        y = np.zeros(1, np.int64) if labels is None else labels
+        return Source(data, y, scale.astype(self.dtype), shift.astype(self.dtype))
 
     def _validation(self, X: Any, y: Any, threads: int | None) -> Callable[[], float] | None:
         if (X is None) != (y is None):

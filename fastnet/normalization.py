@@ -34,6 +34,11 @@ class Normalization:
                 raise ValueError(f"{name} holds nan or infinity, expected finite numbers")
             object.__setattr__(self, name, array)
 
+    def scale_and_shift(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The same as x * scale + shift: one fused multiply-add."""
+        scale = np.ones_like(self.mean) if self.scale is None else self.scale
+        return scale, -self.mean * scale
+
     @classmethod
     def fit(cls, X: Any, scale: bool = False) -> Normalization:
         """The mean of each column of X (N, D), and with scale=True also 1 / its standard deviation.

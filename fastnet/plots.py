@@ -29,7 +29,7 @@ PALETTE = (
 )
 
 
-class Classifier(Protocol):
+class Predictor(Protocol):
     """What `decision_boundary` needs of a model."""
 
     def predict(self, X: Any, /) -> NDArray[Any]: ...
@@ -48,10 +48,10 @@ def loss_curve(loss_history: Sequence[float]) -> Figure:
 
 
 def accuracy_curves(train_acc_history: Sequence[float], val_acc_history: Sequence[float] = ()) -> Figure:
-    """Draw training and validation accuracy after each epoch, as `train` returns them."""
+    """Draw what `train` returns: accuracy on each epoch's last mini-batch, and on the validation set."""
     figure = _figure(6.6, 3.8)
     axes = figure.subplots()
-    curves = {"training": train_acc_history, "validation": val_acc_history}
+    curves = {"training batches": train_acc_history, "validation": val_acc_history}
     for colour, (name, history) in zip(PALETTE, curves.items(), strict=False):
         if len(history):
             epochs = np.arange(1, len(history) + 1)
@@ -68,7 +68,7 @@ def accuracy_curves(train_acc_history: Sequence[float], val_acc_history: Sequenc
     return figure
 
 
-def decision_boundary(model: Classifier, X: ArrayLike, y: ArrayLike) -> Figure:
+def decision_boundary(model: Predictor, X: ArrayLike, y: ArrayLike) -> Figure:
     """Draw the points of a data set in the plane over the class that a model gives to each place.
 
     Parameters
@@ -82,7 +82,7 @@ def decision_boundary(model: Classifier, X: ArrayLike, y: ArrayLike) -> Figure:
     ValueError
         The points do not lie in a plane.
     """
-    points, labels = np.asarray(X), np.asarray(y)
+    points, labels = np.asarray(X, dtype=np.float64), np.asarray(y)
     if points.ndim != 2 or points.shape[1] != 2 or not len(points):
         raise ValueError(f"a decision boundary needs points of shape (N, 2), got {points.shape}")
     figure = _figure(5.4, 5.4)
@@ -91,7 +91,8 @@ def decision_boundary(model: Classifier, X: ArrayLike, y: ArrayLike) -> Figure:
     classes = int(max(labels.max(), regions.max())) + 1
     colours = [PALETTE[k % len(PALETTE)] for k in range(classes)]
     axes.contourf(xs, ys, regions, levels=np.arange(classes + 1) - 0.5, colors=colours, alpha=0.3)
-    axes.scatter(points[:, 0], points[:, 1], c=[colours[k] for k in labels], s=26, edgecolors="white", linewidths=0.6)
+    point_colours = [colours[k] for k in labels]
+    axes.scatter(points[:, 0], points[:, 1], c=point_colours, s=26, edgecolors="white", linewidths=0.6)
     _label(axes, x="$x_0$", y="$x_1$")
     axes.set_aspect("equal")
     axes.grid(visible=False)
@@ -150,11 +151,11 @@ def _running_mean(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     return mean
 
 
-def _regions(model: Classifier, points: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Predicted class on a grid that reaches a little beyond the points."""
+def _regions(model: Predictor, points: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Predicted class on a square grid that reaches a little beyond the points."""
     low, high = points.min(axis=0), points.max(axis=0)
-    margin = 0.08 * float(np.max(high - low)) or 1.0
-    xs, ys = (np.linspace(low[axis] - margin, high[axis] + margin, 400) for axis in (0, 1))
+    reach = 0.55 * float(np.max(high - low)) or 1.0
+    xs, ys = (np.linspace(centre - reach, centre + reach, 400) for centre in (low + high) / 2)
     grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2).astype(np.float32)
     return xs, ys, np.asarray(model.predict(grid)).reshape(len(ys), len(xs))
 

@@ -105,7 +105,14 @@ def _batch_size(text: str) -> int | None:
     return None if text == "full" else int(text)
 
 
-_batch_size.__name__ = "number of rows"  # how argparse names the type when it refuses a value
+def _steps(text: str) -> int:
+    if (steps := int(text)) < 1:  # a model takes none as well, but there would be nothing to report
+        raise ValueError
+    return steps
+
+
+# How argparse names the type when it refuses a value.
+_batch_size.__name__, _steps.__name__ = "number of rows", "number of steps"
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "model": {"choices": MODELS, "help": "which network to train"},
@@ -113,7 +120,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "learning_rate": {"type": float, "help": "step size"},
     "reg": {"type": float, "help": "strength of the L2 regularisation, 0.5 * reg * sum(W**2)"},
     "decay": {"type": float, "help": "factor on the learning rate after each epoch"},
-    "iterations": {"type": int, "help": "steps"},
+    "iterations": {"type": _steps, "help": "steps"},
     "batch_size": {"type": _batch_size, "help": "rows a step, or 'full' for all of them"},
     "sampling": {"choices": ("replacement", "shuffle"), "help": "how the rows of a batch are drawn"},
     "optimizer": {"choices": ("sgd", "momentum", "nesterov", "adam"), "help": "update rule"},
@@ -131,7 +138,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "seed": {"type": int, "help": "of the initial weights, the batches and the split"},
     "threads": {"type": int, "help": "workers; the result is the same for any number"},
 }
-_AUTOMATIC = {"validation": "1000, at most a tenth of the rows", "threads": "all processors"}
+_AUTOMATIC = {"validation": "1000, at most a tenth of the rows", "threads": "as many as the work is worth"}
 
 
 def _options(parser: Parser, dataset: str) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from fastnet.training import Progress
 
 REDRAW_SECONDS = 0.1
 
@@ -24,7 +27,7 @@ class Meter:
     def show(self, done: int, total: int, text: Callable[[], str]) -> None:
         """Called as often as the task likes; `text` is called only where it will be seen."""
         if self._moving:
-            if (now := time.monotonic()) >= self._shown_at + REDRAW_SECONDS:
+            if (now := time.perf_counter()) >= self._shown_at + REDRAW_SECONDS:
                 self._shown_at = now
                 self._redraw(text())
         elif self._lines and (tenth := 10 * done // total) > self._tenth:
@@ -46,49 +49,47 @@ class Meter:
         self._shown = text
 
 
-class State(Protocol):
-    """The part read here of what `train` hands to its callback."""
-
-    iteration: int
-    num_iters: int
-    loss: float
-    epoch: int
-    val_accuracy: float | None
-
-
 class TrainingProgress:
     """A callback for `train`."""
 
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
-        self._val_accuracy: float | None = None
-        self._first: tuple[int, float] | None = None
+        self._start = time.perf_counter()
+        self._first = self._last = 0, self._start  # iterations done, and when: at the first call and the last
 
-    def __call__(self, state: State) -> None:
-        if state.val_accuracy is not None:
-            self._val_accuracy = state.val_accuracy
-        if self._first is None:
-            self._first = state.iteration, time.monotonic()
+    def __call__(self, state: Progress) -> None:
+        self._last = state.iteration, time.perf_counter()
+        if not self._first[0]:
+            self._first = self._last
         self.meter.show(state.iteration, state.num_iters, lambda: self._text(state))
 
-    def _text(self, state: State) -> str:
+    @property
+    def startup_seconds(self) -> float:
+        """Until the first call: most of it goes into compiling, or loading what was compiled before."""
+        return self._first[1] - self._start
+
+    @property
+    def seconds(self) -> float:
+        return self._last[1] - self._start
+
+    @property
+    def iterations_per_second(self) -> float:
+        """After the start-up; of a training that was over by then, with it."""
+        (before, start), (after, end) = self._first, self._last
+        return (after - before) / (end - start) if after > before else after / (end - self._start)
+
+    def _text(self, state: Progress) -> str:
         parts = [
             f"iteration {state.iteration}/{state.num_iters}",
             f"epoch {state.epoch}",
             f"loss {state.loss:.4f}",
         ]
-        if self._val_accuracy is not None:
-            parts.append(f"validation {self._val_accuracy:.3f}")
-        if (left := self._seconds_left(state)) is not None:
+        if state.val_accuracy is not None:
+            parts.append(f"validation {state.val_accuracy:.3f}")
+        if self._last > self._first:
+            left = (state.num_iters - state.iteration) / self.iterations_per_second
             parts.append(f"{duration(left)} left")
         return "  ".join(parts)
-
-    def _seconds_left(self, state: State) -> float | None:
-        """From the speed since the first call: before it came compilation, which does not come again."""
-        if self._first is None or state.iteration <= self._first[0]:
-            return None
-        since, start = self._first
-        return (time.monotonic() - start) / (state.iteration - since) * (state.num_iters - state.iteration)
 
 
 class DownloadProgress:

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
-import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastnet.cli import pictures, summary
 from fastnet.cli.console import Console, Report
-from fastnet.cli.errors import Interrupted
+from fastnet.cli.errors import CommandError, Interrupted
 from fastnet.cli.evaluate import accuracy
-from fastnet.cli.files import finished, output_folder
+from fastnet.cli.files import output_folder
 from fastnet.cli.progress import Meter, TrainingProgress
 from fastnet.cli.recipes import Recipe, recipes
 from fastnet.cli.sources import training_data
 
 if TYPE_CHECKING:
-    from fastnet import SoftmaxClassifier, TwoLayerNet
     from fastnet.data import Dataset
-
-    Model = TwoLayerNet | SoftmaxClassifier
+    from fastnet.models import Classifier
+    from fastnet.optimizers import Optimizer
 
 History = dict[str, list[float]]
 
@@ -77,31 +76,32 @@ class Trainer:
         rows = self.rows
         model = self._build(recipe)
         self.console.lines(["", summary.model_line(recipe.model, model.params, recipe.dtype)])
-        history, seconds = self._fit(model, recipe, stem)
+        history, progress = self._fit(model, recipe, stem)
         self._save(model, stem)
         if self.name == "spiral":
             self.console.lines(summary.loss_lines(history["loss_history"]))
         report = {
             "model": recipe.model,
             "settings": asdict(recipe),
-            "loss": history["loss_history"][-1] if history["loss_history"] else None,
+            "loss": history["loss_history"][-1],
             "training_accuracy": accuracy(model, rows.X, rows.y),
             "validation_accuracy": accuracy(model, rows.X_val, rows.y_val),
             "test_accuracy": accuracy(model, self.dataset.X_test, self.dataset.y_test),
-            "seconds": seconds,
-            "images_per_second": recipe.iterations * (recipe.batch_size or len(rows.X)) / seconds,
+            "seconds": progress.seconds,
+            "startup_seconds": progress.startup_seconds,
+            "images_per_second": progress.iterations_per_second * (recipe.batch_size or len(rows.X)),
             "path": str(self.saved[-1]),
             "pictures": [str(path) for path in self._draw(stem, model, history)],
         }
         self.console.lines(summary.result_lines(report))
         return report
 
-    def _build(self, recipe: Recipe) -> Model:
+    def _build(self, recipe: Recipe) -> Classifier:
         import fastnet
 
         inputs, classes = self.rows.X.shape[1], self.dataset.num_classes
         settings: dict[str, Any] = {"std": recipe.std, "dtype": recipe.dtype, "seed": recipe.seed}
-        model = (
+        model: Classifier = (
             fastnet.TwoLayerNet(inputs, recipe.hidden, classes, **settings)
             if recipe.model == "two-layer"
             else fastnet.SoftmaxClassifier(inputs, classes, **settings)
@@ -112,9 +112,9 @@ class Trainer:
         model.image_shape = self.dataset.image_shape
         return model
 
-    def _fit(self, model: Model, recipe: Recipe, stem: Path) -> tuple[History, float]:
+    def _fit(self, model: Classifier, recipe: Recipe, stem: Path) -> tuple[History, TrainingProgress]:
         meter = Meter(sys.stderr, lines=self.name != "spiral")  # whose losses are lines already
-        start = time.perf_counter()
+        progress = TrainingProgress(meter)
         try:
             history = model.train(
                 *(self.rows.X, self.rows.y, self.rows.X_val, self.rows.y_val),
@@ -126,7 +126,7 @@ class Trainer:
                 sampling=recipe.sampling,
                 optimizer=_optimizer(recipe),
                 threads=recipe.threads,
-                callback=TrainingProgress(meter),
+                callback=progress,
             )
         except KeyboardInterrupt:
             # Under a name of its own: the model of an earlier, finished training stays.
@@ -134,15 +134,16 @@ class Trainer:
             raise
         finally:
             meter.close()
-        return history, time.perf_counter() - start
+        if not math.isfinite(loss := history["loss_history"][-1]):
+            raise CommandError(f"the loss is {loss}: nothing was saved; try a smaller --learning-rate")
+        return history, progress
 
-    def _save(self, model: Model, stem: Path) -> None:
+    def _save(self, model: Classifier, stem: Path) -> None:
         path = stem.with_name(f"{stem.name}.npz")
-        with finished(path) as temporary:
-            model.save(temporary)
+        model.save(path)
         self.saved.append(path)
 
-    def _draw(self, stem: Path, model: Model, history: History) -> list[Path]:
+    def _draw(self, stem: Path, model: Classifier, history: History) -> list[Path]:
         if not self._draws:
             return []
         try:
@@ -153,7 +154,7 @@ class Trainer:
             return []
 
 
-def _optimizer(recipe: Recipe) -> Any:
+def _optimizer(recipe: Recipe) -> Optimizer:
     import fastnet
 
     match recipe.optimizer:

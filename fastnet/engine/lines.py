@@ -171,6 +171,25 @@ def store(typingctx, array, row, column, line):
 
 
 @intrinsic
+def prefetch(typingctx, array, row, column):
+    """Ask for the cache line of array[row, column], which may lie beyond the array: nothing is read."""
+
+    def codegen(context, builder, sig, args):
+        address = emit_address(context, builder, sig.args[0], *args)
+        pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
+        read, near, data = (ir.IntType(32)(n) for n in (0, 3, 1))
+        name = "llvm.prefetch.p0"
+        function = builder.module.globals.get(name)
+        if function is None:
+            kinds = [pointer.type, ir.IntType(32), ir.IntType(32), ir.IntType(32)]
+            function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
+        builder.call(function, [pointer, read, near, data])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp), codegen
+
+
+@intrinsic
 def splat(typingctx, scalar):
     """A line with scalar in every lane."""
     line = LineType(scalar)

@@ -82,15 +82,15 @@ class Affine(NamedTuple):
 class Batch(NamedTuple):
     """Where the rows of each step come from.
 
-    Row r of step k is (X[rows[k, r]] - mean) * scale, with label y[rows[k, r]]; rows may have a single
-    row for all steps.
+    Row r of step k is X[rows[k, r]] * scale + shift, with label y[rows[k, r]]; rows may have a single row for
+    all steps.
     """
 
     X: np.ndarray
     y: np.ndarray
     rows: np.ndarray
-    mean: np.ndarray
     scale: np.ndarray
+    shift: np.ndarray
 
 
 class Activations(NamedTuple):
@@ -103,3 +103,11 @@ class Activations(NamedTuple):
     transposed: np.ndarray  # W2.T, (C, H)
     per_row: np.ndarray  # row 0: sum of exponentials, 1: margin, 2: hits
     gradients: tuple[np.ndarray, ...]  # of W1, b1, W2, b2, summed over the blocks of a large batch
+
+
+class Scratch(NamedTuple):
+    """What a worker has for itself: converted rows on the way forward and on the way back, sums of a group."""
+
+    panel: np.ndarray
+    group: np.ndarray
+    sums: np.ndarray

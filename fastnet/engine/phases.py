@@ -25,6 +25,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
+from fastnet.engine.cpu import LINE_BYTES
 from fastnet.engine.elementary import exp, log
 from fastnet.engine.kernel import kernel
 from fastnet.engine.lines import (
@@ -38,6 +39,7 @@ from fastnet.engine.lines import (
     larger,
     line_ir,
     load,
+    prefetch,
     splat,
     store,
     where_positive,
@@ -84,21 +86,26 @@ def lanes(typingctx, array):
 
 @kernel
 def gather(panel, batch, k, first, rows, p, depth):
-    """panel[r, :depth] = (X[row r of step k, p : p + depth] - mean) * scale, zeros up to the line's end."""
+    """panel[r, :depth] = X[row r of step k, p : p + depth] * scale + shift, zeros up to the line's end.
+
+    The same rows' next columns are asked for meanwhile: a row begins anywhere in the data set, too far from
+    the one before for the hardware to foresee, and the product that follows hides the wait.
+    """
     line = lanes(panel)
     whole = depth // line * line
     source_row = k % batch.rows.shape[0]
     for r in range(rows):
         x = batch.rows[source_row, first + r]
+        for q in range(0, depth, LINE_BYTES // batch.X.itemsize):
+            prefetch(batch.X, x, p + depth + q)
         for q in range(0, whole, line):
             raw = _load_as(batch.X, x, p + q, panel)
-            store(panel, r, q, (raw - load(batch.mean, 0, p + q)) * load(batch.scale, 0, p + q))
+            store(panel, r, q, fma(raw, load(batch.scale, 0, p + q), load(batch.shift, 0, p + q)))
         if whole < depth:
             # The data set ends with its last row: nothing beyond may be read, not even to be thrown away.
             store(panel, r, whole, splat(panel.dtype.type(0)))
             for q in range(whole, depth):
-                raw = panel.dtype.type(batch.X[x, p + q])
-                panel[r, q] = (raw - batch.mean[0, p + q]) * batch.scale[0, p + q]
+                panel[r, q] = panel.dtype.type(batch.X[x, p + q]) * batch.scale[0, p + q] + batch.shift[0, p + q]
 
 
 # --- products --------------------------------------------------------------------------------------------
@@ -248,6 +255,9 @@ def weight_group(tiles, rule, a, a_column, b, rows, weight, g, width, columns, s
     wide = tile_lines(tiles) * line
     j = 0
     while j < columns:
+        if last:
+            for i in range(width):  # the products hide the way of the weights into the cache
+                prefetch(weight.value, g * GROUP + i, j)
         if j + wide <= columns:
             product_transposed(tiles, a, a_column, width, b, rows, sums, sums_row, j, resume)
             end = j + wide

@@ -37,10 +37,11 @@ from fastnet.engine.tile import Tile, tile_mr
 
 
 class Tiles(NamedTuple):
-    """Tile shapes for products over the outputs of the first and of the second layer, forward and back."""
+    """Tile shapes: of the products with as many columns as the first layer has outputs, of the scores', and
+    of the weight gradients of the two layers."""
 
-    forward1: Tile
-    forward2: Tile
+    forward: Tile
+    scores: Tile
     backward1: Tile
     backward2: Tile
 
@@ -103,7 +104,7 @@ def scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1):
     else:
         add_slices(a.partial, plan.slices, plan.stride, layer1.bias.value, r0, r1, layer1.outputs, True, a.hidden)
         product(
-            tiles.forward2, a.hidden, r0, r1 - r0, layer2.weight.value, 0, layer1.outputs,
+            tiles.scores, a.hidden, r0, r1 - r0, layer2.weight.value, 0, layer1.outputs,
             a.scores, r0, layer2.outputs, False,
         )  # fmt: skip
         add_slices(a.scores, 1, 0, layer2.bias.value, r0, r1, layer2.outputs, False, a.scores)
@@ -112,7 +113,7 @@ def scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1):
 @kernel
 def middle_share(tiles, plan, batch, k, first, rows, layer1, layer2, a, worker, workers):
     """A worker's rows from the slices to d_scores and d_hidden."""
-    mr = tile_mr(tiles.forward1)
+    mr = tile_mr(tiles.forward)
     begin, end = share((rows + mr - 1) // mr, worker, workers)
     r0, r1 = begin * mr, min(end * mr, rows)
     scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1)
@@ -121,7 +122,7 @@ def middle_share(tiles, plan, batch, k, first, rows, layer1, layer2, a, worker, 
     softmax_loss(a.scores, a.per_row, batch, k, first, r0, r1, classes, inverse_rows)
     if layer2 is not None:
         product(
-            tiles.forward1, a.scores, r0, r1 - r0, a.transposed, 0, classes,
+            tiles.forward, a.scores, r0, r1 - r0, a.transposed, 0, classes,
             a.d_hidden, r0, layer1.outputs, False,
         )  # fmt: skip
         mask(a.d_hidden, a.hidden, r0, r1, layer1.outputs)
@@ -129,7 +130,7 @@ def middle_share(tiles, plan, batch, k, first, rows, layer1, layer2, a, worker, 
 
 @kernel
 def backward_share(
-    tiles, rule, plan, batch, k, block, first, rows, layer1, layer2, a, panel, sums, c, reg, worker, workers
+    tiles, rule, plan, batch, k, block, first, rows, layer1, layer2, a, scratch, c, reg, worker, workers
 ):
     """A worker's groups of rows of every weight matrix and lines of every bias."""
     line = lanes(a.scores)
@@ -139,10 +140,10 @@ def backward_share(
     begin, end = share((layer1.inputs + GROUP - 1) // GROUP, worker, workers)
     for g in range(begin, end):
         width = min(GROUP, layer1.inputs - g * GROUP)
-        gather(panel, batch, k, first, rows, g * GROUP, width)
+        gather(scratch.group, batch, k, first, rows, g * GROUP, width)
         weight_group(
-            tiles.backward1, rule, panel, 0, d_first, rows, layer1.weight, g, width, layer1.outputs,
-            a.gradients[0] if whole_batch else sums, g * GROUP if whole_batch else 0, resume, last, c, k, reg,
+            tiles.backward1, rule, scratch.group, 0, d_first, rows, layer1.weight, g, width, layer1.outputs,
+            a.gradients[0] if whole_batch else scratch.sums, g * GROUP if whole_batch else 0, resume, last, c, k, reg,
         )  # fmt: skip
     for j in range(0, layer1.outputs, line):
         if j // line % workers == worker:
@@ -172,10 +173,10 @@ def l2_norm(layer1, layer2):
 
 
 @program
-def train(tiles, rule, plan, batch, steps, layer1, layer2, a, panel, sums, barrier, worker, workers):
+def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, worker, workers):
     """Steps first <= k < last of gradient descent; False when the run was aborted.
 
-    `prepare` must have seen the present weights; panel and sums are this worker's own.
+    `prepare` must have seen the present weights; scratch is this worker's own.
     """
     for k in range(steps.first, steps.last):
         loss = 0.0
@@ -183,7 +184,7 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, a, panel, sums, barri
         for block in range(plan.blocks):
             first = block * plan.block_rows
             rows = min(plan.block_rows, plan.rows - first)
-            forward_share(tiles.forward1, plan, batch, k, first, rows, layer1, panel, a.partial, worker, workers)
+            forward_share(tiles.forward, plan, batch, k, first, rows, layer1, scratch.panel, a.partial, worker, workers)
             if not wait(barrier, workers):
                 return False
             if worker == 0 and block == 0:
@@ -196,7 +197,7 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, a, panel, sums, barri
                 loss += block_loss / plan.rows
                 hits += block_hits
             backward_share(
-                tiles, rule, plan, batch, k, block, first, rows, layer1, layer2, a, panel, sums,
+                tiles, rule, plan, batch, k, block, first, rows, layer1, layer2, a, scratch,
                 steps.coefficients, steps.reg, worker, workers,
             )  # fmt: skip
         if worker == 0:
@@ -221,7 +222,7 @@ def score(tiles, plan, batch, layer1, layer2, a, panel, out, worker, workers):
     for block in range(begin, end):
         first = block * plan.block_rows
         rows = min(plan.block_rows, plan.rows - first)
-        forward_share(tiles.forward1, plan, batch, 0, first, rows, layer1, panel, a.partial, 0, 1)
+        forward_share(tiles.forward, plan, batch, 0, first, rows, layer1, panel, a.partial, 0, 1)
         scores_of_rows(tiles, plan, layer1, layer2, a, 0, rows)
         for r in range(rows):
             for j in range(out.shape[1]):

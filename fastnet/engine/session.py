@@ -12,32 +12,31 @@ import numpy as np
 
 from fastnet.engine import barrier, programs
 from fastnet.engine.cpu import usable_cores, vector_unit
-from fastnet.engine.memory import Activations, Affine, Batch, Layer, Parameter, allocate, lines_of
+from fastnet.engine.memory import Activations, Affine, Batch, Layer, Parameter, Scratch, allocate, lines_of
 from fastnet.engine.phases import DEPTH, GROUP
 from fastnet.engine.programs import Plan, Steps, Tiles
 from fastnet.engine.rules import GRADIENT, Rule
-from fastnet.engine.tile import choose_tile
+from fastnet.engine.tile import SPARE_ROWS, Tile, choose_tile
 from fastnet.engine.workers import run_on_workers
 
 BLOCK_ROWS = 256  # rows whose activations stay in a second-level cache
 MOST_SLICES = 4  # of the features: each costs a pass over the hidden activations
 SMALLEST_SLICE = 128  # features
-SPARE_ROWS = 8  # the tallest tile may compute so many rows beyond the last
 WORTH_A_WORKER = 2_000_000  # multiply-adds a step for each worker beyond the first
 
 
 @dataclass(frozen=True)
 class Source:
     """A data set as it is read: X (num, D) C-contiguous uint8, float32 or float64; y (num,) int64 labels;
-    mean and scale (D,) in the model's dtype."""
+    scale and shift (D,) in the model's dtype: features are X * scale + shift."""
 
     X: np.ndarray
     y: np.ndarray
-    mean: np.ndarray
     scale: np.ndarray
+    shift: np.ndarray
 
     def batch(self, rows: np.ndarray) -> Batch:
-        return Batch(self.X, self.y, rows, self.mean.reshape(1, -1), self.scale.reshape(1, -1))
+        return Batch(self.X, self.y, rows, self.scale.reshape(1, -1), self.shift.reshape(1, -1))
 
 
 def plan_for(rows: int, inputs: int) -> Plan:
@@ -49,15 +48,16 @@ def plan_for(rows: int, inputs: int) -> Plan:
 
 
 def tiles_for(plan: Plan, layers: tuple[Layer, ...]) -> Tiles:
-    """Tile shapes for a plan; those of the two directions differ only in what they must divide."""
+    """Tile shapes for a plan."""
     unit, dtype = vector_unit(), layers[0].weight.dtype
-    forward = choose_tile(unit, plan.block_rows, lines_of(layers[0].outputs, dtype))
-    out_lines = lines_of(layers[-1].outputs, dtype)
+    first, last = (lines_of(layer.outputs, dtype) for layer in (layers[0], layers[-1]))
+    forward = choose_tile(unit, plan.block_rows, first)
     return Tiles(
         forward,
-        choose_tile(unit, plan.block_rows, out_lines, mr=forward.mr),
-        choose_tile(unit, GROUP, lines_of(layers[0].outputs, dtype), divides=GROUP),
-        choose_tile(unit, GROUP, out_lines, divides=GROUP),
+        # The workers share out rows in tiles of `forward`: the scores' tile must not reach into another's.
+        Tile(forward.mr, 1),
+        choose_tile(unit, GROUP, first, divides=GROUP),
+        choose_tile(unit, GROUP, last, divides=GROUP),
     )
 
 
@@ -115,8 +115,14 @@ class Trainer:
         self._dtype = layers[0].weight.dtype
         self.workers = workers_for(threads, _multiply_adds(rows, layers))
         self._activations = _activations(self._plan, layers, training=True)
-        self._panels = [_panel(self._plan, self._dtype) for _ in range(self.workers)]
-        self._sums = [allocate(GROUP, layers[0].outputs, self._dtype) for _ in range(self.workers)]
+        self._scratch = [
+            Scratch(
+                panel=_panel(self._plan, self._dtype),
+                group=allocate(self._plan.stride, GROUP, self._dtype),
+                sums=allocate(GROUP, layers[0].outputs, self._dtype),
+            )
+            for _ in range(self.workers)
+        ]
         self._affines = tuple(self._affine(layer) for layer in layers)
 
     def _affine(self, layer: Layer) -> Affine:
@@ -144,7 +150,7 @@ class Trainer:
         def work(worker: int) -> None:
             programs.train(
                 self._tiles, self._rule, self._plan, batch, steps, layer1, layer2, self._activations,
-                self._panels[worker], self._sums[worker], meeting, worker, self.workers,
+                self._scratch[worker], meeting, worker, self.workers,
             )  # fmt: skip
 
         run_on_workers(work, self.workers, lambda: barrier.abort(meeting))

@@ -23,6 +23,9 @@ from fastnet.engine.cpu import VectorUnit
 from fastnet.engine.lines import INDEX, emit_address, emit_fma, emit_load, emit_splat, emit_store, line_ir
 
 
+SPARE_ROWS = 8  # the tallest tile: a product may compute so many rows beyond the last
+
+
 class TileType(types.Type):
     """The type of a tile shape."""
 
@@ -53,15 +56,29 @@ class Tile:
         return TileType(self.mr, self.lines)
 
 
-def choose_tile(
-    unit: VectorUnit, rows: int, lines: int, mr: int | None = None, divides: int | None = None
-) -> Tile:
+def shapes(unit: VectorUnit) -> list[Tile]:
+    """The shapes worth compiling: as many accumulators as there are registers for, one row fewer, one row.
+
+    Beside the accumulators a step holds `lines` lines of B (none for a single row, which takes them from
+    memory as operands) and one broadcast.  On a unit with more than one register a line, one line is wide
+    enough for all but the single row.
+    """
+    found = []
+    for lines in range(1, 6):
+        vectors = lines * unit.per_line
+        most = min((unit.registers - vectors - 1) // vectors, SPARE_ROWS)
+        rows = {most, most - 1, 1} if lines == 1 or unit.per_line == 1 else {1}
+        found += [Tile(mr, lines) for mr in sorted(rows, reverse=True) if mr >= 1 and mr * vectors < unit.registers]
+    return found
+
+
+def choose_tile(unit: VectorUnit, rows: int, lines: int, divides: int | None = None) -> Tile:
     """The shape whose tiles cover rows x lines in the least time.
 
     A step of the depth costs the largest of: its multiply-adds (two a cycle), the latency of one (four
     cycles: fewer than eight accumulators leave the units idle), its loads (two a cycle).  Rows beyond the
     last are computed and thrown away; lines beyond the last whole tile go through tiles of one line.
-    mr fixes the number of rows, divides is a number that it must divide.
+    divides, where given, is a number that mr must divide.
     """
 
     def cycles(mr: int, n: int) -> float:
@@ -72,18 +89,12 @@ def choose_tile(
         across = lines // tile.lines * cycles(tile.mr, tile.lines) + lines % tile.lines * cycles(tile.mr, 1)
         return -(-rows // tile.mr) * across
 
-    def fits(mr: int, n: int) -> bool:
-        vectors = n * unit.per_line
-        b_in_registers = vectors if mr > 1 else 0  # used once, a line of B is an operand in memory
-        return mr * vectors + b_in_registers + 1 <= unit.registers
-
-    shapes = [
-        Tile(m, n)
-        for m in (range(8, 0, -1) if mr is None else [mr])
-        for n in range(1, min(lines, 5) + 1)
-        if fits(m, n) and (divides is None or divides % m == 0)
+    fitting = [
+        tile
+        for tile in shapes(unit)
+        if tile.lines <= lines and (divides is None or divides % tile.mr == 0)
     ]
-    return min(shapes, key=total)
+    return min(fitting, key=total)
 
 
 @intrinsic

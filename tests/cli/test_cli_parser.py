@@ -26,6 +26,7 @@ def changes(*arguments):
         (["train", "idx", "--data", "x", "--download"], "--download"),
         (["train", "--hidden", "many"], "many"),
         (["train", "--batch-size", "half"], "half"),
+        (["train", "--iterations", "0"], "number of steps"),
         (["train", "--optimizer", "lbfgs"], "lbfgs"),
         (["train", "--iter", "5"], "--iter"),
         (["evaluate", "model.npz"], "--data"),

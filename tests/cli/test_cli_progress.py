@@ -18,7 +18,7 @@ class Terminal(io.StringIO):
 def clock(monkeypatch):
     """Time that passes when the test says so."""
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: clock.now)
     return clock
 
 
@@ -56,12 +56,28 @@ def test_the_line_shows_loss_epoch_validation_and_time_left(clock):
     stream = Terminal()
     report = TrainingProgress(Meter(stream))
     clock.now += 1000.0  # compiling: not to be counted
-    report(state(10, val_accuracy=0.25))
+    report(state(10))
     assert "left" not in stream.getvalue()  # one point gives no speed
     clock.now += 20.0
-    report(state(20, loss=1.25, epoch=2))
-    # 10 iterations took 20 s, 80 remain; the accuracy is the last one measured.
+    report(state(20, loss=1.25, epoch=2, val_accuracy=0.25))
+    # 10 iterations took 20 s, 80 remain.
     assert screen(stream.getvalue()) == "iteration 20/100  epoch 2  loss 1.2500  validation 0.250  2:40 left"
+
+
+def test_speed_is_counted_without_the_start_up(clock):
+    report = TrainingProgress(Meter(io.StringIO()))
+    clock.now += 7.0
+    report(state(1))
+    clock.now += 2.0
+    report(state(21))
+    assert (report.seconds, report.startup_seconds, report.iterations_per_second) == (9.0, 7.0, 10.0)
+
+
+def test_speed_of_a_training_that_is_over_at_once_is_that_of_all(clock):
+    report = TrainingProgress(Meter(io.StringIO()))
+    clock.now += 4.0
+    report(state(2))
+    assert report.iterations_per_second == 0.5
 
 
 def test_the_moving_line_is_redrawn_ten_times_a_second_at_most(clock):

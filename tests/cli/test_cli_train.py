@@ -27,6 +27,7 @@ def settings(monkeypatch):
 
     def pretend(self, *rows, **keywords):
         calls.append({"model": self, "rows": rows, **keywords})
+        keywords["callback"](fastnet.Progress(1, 1, 0, 1.0, 0.1, None))
         return {"loss_history": [1.0], "train_acc_history": [], "val_acc_history": []}
 
     monkeypatch.setattr(fastnet.TwoLayerNet, "train", pretend)
@@ -67,7 +68,8 @@ def test_json_is_the_whole_output_and_holds_the_settings(run, npz):
     assert result["settings"]["learning_rate"] == 1e-3
     assert result["model"] == "two-layer"
     assert result["seconds"] > 0
-    assert result["images_per_second"] == pytest.approx(20 * 200 / result["seconds"])
+    assert 0 < result["startup_seconds"] <= result["seconds"]
+    assert result["images_per_second"] >= 20 * 200 / result["seconds"]
 
 
 def test_cifar10_leaves_a_model_with_names_and_pictures(run, cifar10):
@@ -220,6 +222,15 @@ def test_a_value_that_the_models_refuse_is_one_line_and_leaves_no_file(run, npz,
     assert names("fastnet-out") == []
 
 
+def test_a_diverged_training_fails_and_leaves_the_earlier_model(run, npz):
+    assert run("train", "npz", "--data", npz, *QUICK).status == 0
+    before = Path("fastnet-out/npz-two-layer.npz").read_bytes()
+    result = run("train", "npz", "--data", npz, "--learning-rate", "1e30", "--std", "1", *QUICK)
+    assert result.status == 1
+    assert result.err.endswith("nothing was saved; try a smaller --learning-rate\n")
+    assert Path("fastnet-out/npz-two-layer.npz").read_bytes() == before
+
+
 def test_an_output_folder_that_cannot_be_is_found_out_before_training(run, npz, settings):
     Path("taken").touch()
     result = run("train", "npz", "--data", npz, "--out", "taken")
@@ -265,7 +276,8 @@ def test_interrupted_training_saves_the_model_beside_the_finished_one(run, npz, 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_in_a_real_process(spawn, npz, tmp_path):
-    process = spawn("train", "npz", "--data", npz, "--iterations", "200000", "--json")
+    options = ("--iterations", "200000", "--validation", "0", "--json")
+    process = spawn("train", "npz", "--data", npz, *options)
     assert process.stderr.readline().startswith("iteration ")  # a tenth is done: nine tenths are to come
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()

@@ -26,7 +26,8 @@ def test_random_subset():
     np.testing.assert_array_equal(X_train, X[y_train], strict=True)
     np.testing.assert_array_equal(X_val, X[y_val], strict=True)
     np.testing.assert_array_equal(y_val, split_validation(X, y, 3, seed=1)[3])
-    draws = {tuple(split_validation(X, y, 3, seed=seed)[3].tolist()) for seed in range(5)}
+    draws = {tuple(split_validation(X, y, 8, seed=seed)[3].tolist()) for seed in range(5)}
+    assert {len(draw) for draw in draws} == {8}
     assert len(draws) > 1
 
 

@@ -109,47 +109,63 @@ OBJECT_FIELD = (
 )
 
 
+PLAIN_KEY = "neither text nor number"
+DAMAGED = "description of an array is damaged"
+
+
 @pytest.mark.parametrize(
-    "data",
+    ("data", "reason"),
     [
-        pytest.param(b"\x80\x02}(" + b")" + b"\x85" * 200_000 + b"K\x01u.", id="deep tuple as key"),
-        pytest.param(b"\x80\x02" + b"]" * 200_000 + b"a" * 199_999 + b".", id="deep lists"),
-        pytest.param(array_pickle(b"K\x01\x85", OBJECT_FIELD, b"U\x08AAAAAAAA"), id="bytes as pointers"),
-        pytest.param(array_pickle(dtype=DTYPE % (b"u1", b"O")), id="byte order"),
-        pytest.param(array_pickle(dtype=DTYPE % (b"u2", b"|")), id="shape and size differ"),
-        pytest.param(array_pickle(dtype=b"U\x02u1"), id="no dtype"),
-        pytest.param(array_pickle(shape=b"K\x04"), id="shape a number"),
-        pytest.param(array_pickle(shape=b"J\xfc\xff\xff\xff\x85"), id="negative shape"),
-        pytest.param(array_pickle(shape=b"J\xff\xff\xff\xffJ\xfc\xff\xff\xff\x86"), id="two negatives"),
         pytest.param(
-            array_pickle(shape=b"(K\x00J\xff\xff\xff\x7fJ\xff\xff\xff\x7fJ\xff\xff\xff\x7ft", raw=b"U\x00"),
-            id="large",
+            b"\x80\x02}(" + b")" + b"\x85" * 200_000 + b"K\x01u.", PLAIN_KEY, id="deep tuple as key"
         ),
-        pytest.param(array_pickle(shape=b"(" + b"K\x01" * 99 + b"K\x04t"), id="100 dimensions"),
-        pytest.param(array_pickle(raw=b"K\x04"), id="raw a number"),
-        pytest.param(array_pickle(raw=b"X\x06\x00\x00\x00\xe2\x82\xacabc"), id="raw not latin-1"),
-        pytest.param(b"\x80\x02c_codecs\nencode\nN}U\x07__doc__U\x01xs\x86b.", id="state of a function"),
-        pytest.param(b"\x80\x02}U\x01xcnumpy\ndtype\n(cnumpy\ndtype\nK\x01U\x01<tbs.", id="state of a class"),
-        pytest.param(b"\x80\x02U\x01x)R.", id="call of a text"),
-        pytest.param(b"\x80\x02c_codecs\nencode\nU\x01xU\x05rot13\x86R.", id="other encoding"),
-        pytest.param(b"\x80\x02cnumpy\ndtype\nU\x02u1\x85\x81.", id="new object"),
-        pytest.param(b"\x80\x02U\x01xQ.", id="persistent id"),
-        pytest.param(b"\x80\x02\x82\x01.", id="extension"),
-        pytest.param(b"\x80\x02(U\x04exitios\nsystem\n.", id="instance"),
-        pytest.param(b"\x80\x02h\x05.", id="memo never written"),
-        pytest.param(b"\x80\x02K\x01\x86.", id="tuple of too few"),
-        pytest.param(b"\x80\x02]K\x01K\x02s.", id="item of a list"),
-        pytest.param(b"\x80\x02}K\x01a.", id="append to a dict"),
-        pytest.param(b"\x80\x02}(K\x01u.", id="key without value"),
-        pytest.param(b"\x80\x02}]K\x01s.", id="list as key"),
-        pytest.param(b"\x80\x02}K\x01K\x02s.", id="number as key of the batch"),
-        pytest.param(b"\x80\x02.", id="nothing"),
-        pytest.param(b"", id="empty"),
-        pytest.param(b"<html>", id="foreign"),
+        pytest.param(b"\x80\x02" + b"]" * 200_000 + b"a" * 199_999 + b".", "holds a list", id="deep lists"),
+        pytest.param(array_pickle(b"K\x01\x85", OBJECT_FIELD, b"U\x08AAAAAAAA"), "dtype 'V8'", id="pointers"),
+        pytest.param(array_pickle(dtype=DTYPE % (b"u1", b"O")), "byte order 'O'", id="byte order"),
+        pytest.param(array_pickle(dtype=DTYPE % (b"u2", b"|")), "4 bytes does not fit", id="too few bytes"),
+        pytest.param(array_pickle(raw=b"U\x05abcde"), "5 bytes does not fit", id="too many bytes"),
+        pytest.param(array_pickle(dtype=b"U\x02u1"), DAMAGED, id="no dtype"),
+        pytest.param(array_pickle(shape=b"K\x04"), DAMAGED, id="shape a number"),
+        pytest.param(array_pickle(shape=b"G\x40\x10\0\0\0\0\0\0\x85"), DAMAGED, id="shape of floats"),
+        pytest.param(
+            array_pickle(shape=b"J\xff\xff\xff\xffJ\xfc\xff\xff\xff\x86"), DAMAGED, id="negative shape"
+        ),
+        pytest.param(
+            array_pickle(b"(K\0" + b"J\xff\xff\xff\x7f" * 3 + b"t", raw=b"U\0"), "too big", id="large"
+        ),
+        pytest.param(
+            array_pickle(b"K\0\x8a\x09" + b"\x7f" * 9 + b"\x86", raw=b"U\0"),
+            "dimension exceeded",
+            id="larger",
+        ),
+        pytest.param(array_pickle(b"(" + b"K\x01" * 99 + b"K\x04t"), "found 100", id="100 dimensions"),
+        pytest.param(array_pickle(raw=b"K\x04"), DAMAGED, id="raw a number"),
+        pytest.param(array_pickle(raw=b"X\x06\0\0\0\xe2\x82\xacabc"), "latin-1", id="raw not bytes"),
+        pytest.param(
+            b"\x80\x02c_codecs\nencode\nN}U\x01xU\x01xs\x86b.", "state of a function", id="function"
+        ),
+        pytest.param(b"\x80\x02cnumpy\ndtype\n(cnumpy\ndtype\nK\x01U\x01<tb.", "state of a type", id="class"),
+        pytest.param(b"\x80\x02U\x01x)R.", "'str' object is not callable", id="call of a text"),
+        pytest.param(b"\x80\x02c_codecs\nencode\nU\x01xU\x05rot13\x86R.", "encoding 'rot13'", id="encoding"),
+        pytest.param(b"\x80\x02cnumpy\ndtype\nU\x02u1\x85\x81.", "instruction NEWOBJ", id="new object"),
+        pytest.param(b"\x80\x02U\x01xQ.", "instruction BINPERSID", id="persistent id"),
+        pytest.param(b"\x80\x02\x82\x01.", "instruction EXT1 1", id="extension"),
+        pytest.param(b"\x80\x02(U\x04exitios\nsystem\n.", "instruction INST 'os system'", id="instance"),
+        pytest.param(b"\x80\x02h\x05.", r"damaged \(KeyError\(5\)\)", id="memo never written"),
+        pytest.param(b"\x80\x02K\x01\x86.", "stack runs empty", id="tuple of too few"),
+        pytest.param(b"\x80\x02]K\x01K\x02s.", PLAIN_KEY, id="item of a list"),
+        pytest.param(b"\x80\x02c_codecs\nencode\nK\x01K\x02s.", PLAIN_KEY, id="item of a function"),
+        pytest.param(b"\x80\x02}K\x01a.", "appends to a dict", id="append to a dict"),
+        pytest.param(b"\x80\x02}(K\x01u.", "is shorter", id="key without value"),
+        pytest.param(b"\x80\x02}]K\x01s.", PLAIN_KEY, id="list as key"),
+        pytest.param(b"\x80\x02}K\x01K\x02s.", "int where text belongs", id="number as name"),
+        pytest.param(b"\x80\x02.", "damaged", id="nothing"),
+        pytest.param(b"", "exhausted", id="empty"),
+        pytest.param(b"<html>", "unknown", id="foreign"),
     ],
 )
-def test_hostile_pickle(data):
-    with pytest.raises(ValueError, match=r"^file: not a readable pickle of arrays: "):
+def test_hostile_pickle(data, reason):
+    with pytest.raises(ValueError, match=f"^file: not a readable pickle of arrays: .*{reason}"):
         unpickle_dict(data, "file")
 
 
