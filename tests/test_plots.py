@@ -43,7 +43,7 @@ def test_the_running_mean_at_the_ends_is_of_the_losses_there():
     assert (mean[0], mean[-1]) == (1.0, 198.0)  # of 0, 1, 2 and of 197, 198, 199
 
 
-@pytest.mark.parametrize("losses", [[], [2.3], [2.3, np.inf, np.nan]])
+@pytest.mark.parametrize("losses", [[], [2.3], [2.3, np.inf, np.inf, np.nan]])
 def test_loss_curve_of_short_and_diverged_histories(losses):
     pixels(plots.loss_curve(losses))
 
@@ -88,9 +88,9 @@ def test_decision_boundary_needs_points_in_a_plane(shape):
 
 def test_weight_tiles_show_each_unit_channel_first():
     # Two units of 3 x 2 x 2: the first is red at the top left alone, the second blue at the bottom right.
-    W = np.zeros((12, 2))
+    W = np.full((12, 2), -1.0)
     W[0, 0] = 5.0  # channel 0, row 0, column 0
-    W[11, 1] = 0.1  # channel 2, row 1, column 1: stretched just as far
+    W[11, 1] = -0.9  # channel 2, row 1, column 1: stretched just as far
     picture = pixels(plots.weight_tiles(W, (3, 2, 2)))
     # Two tiles of 2 x 2 between lines of one weight's width: a sheet of 4 x 7 weights.
     dot = picture.shape[0] // 4

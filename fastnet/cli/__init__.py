@@ -1,10 +1,11 @@
 """The command line: `fastnet train | evaluate | predict | info`.
 
-    parser.py     the words of the command line         recipes.py   the hyper-parameters it starts from
-    train.py      one command a file, as are            console.py   where text goes: lines or one JSON object
-    evaluate.py, predict.py, info.py                    progress.py  the line that moves while training
-    sources.py    finds data sets and samples           pictures.py  what a training leaves to look at
-                                                        files.py     finished files only
+    parser      the words of the command line, and the command each line asks for
+    recipes     the hyper-parameters that a training starts from
+    train, evaluate, predict, info     the commands: run(arguments, console) -> what --json prints
+    sources, samples                   what they read: data sets and models, single samples
+    summary, progress, pictures        what a training shows: at its ends, while it runs, afterwards
+    console, files, errors             lines or JSON; finished files only; what ends a command early
 
 Numba and matplotlib take longer to import than `--help` may take: nothing here imports them, or a module
 that does, before a command needs it.
@@ -22,12 +23,10 @@ from fastnet.cli.parser import parse
 
 __all__ = ["main"]
 
-SUCCESS, FAILURE, INTERRUPTED, BROKEN_PIPE = (
-    0,
-    1,
-    130,
-    141,
-)  # the last two as a shell reports SIGINT and SIGPIPE
+SUCCESS = 0
+FAILURE = 1
+INTERRUPTED = 130  # as a shell reports SIGINT
+BROKEN_PIPE = 141  # as a shell reports SIGPIPE
 
 # What a user can mend by reading one line. Anything else is a defect of fastnet, and shows its traceback.
 EXPECTED = (CommandError, OSError, ValueError, ImportError, MemoryError)

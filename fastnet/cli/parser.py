@@ -78,7 +78,7 @@ def _train(commands: Any) -> None:
     for name, text in DATASETS.items():
         parser = _command(datasets, name, text)
         if name != "spiral":
-            help = "file to read" if name == "npz" else "folder to read"
+            help = {"cifar10": "folder or archive", "idx": "folder", "npz": "file"}[name]
             parser.add_argument("--data", type=Path, required=True, metavar="PATH", help=help)
         if name == "cifar10":
             help = "fetch the data into PATH if it is not there"
@@ -97,7 +97,7 @@ def _evaluate(commands: Any) -> None:
 def _predict(commands: Any) -> None:
     predict = _command(commands, "predict", "name the class of each sample in a file, one line a sample")
     predict.add_argument("model", type=Path, metavar="MODEL", help="a model that train saved")
-    help = "samples: .npy, .npz, a CIFAR-10 .bin batch, IDX images, or one picture (.png, .jpg)"
+    help = "samples: .npy, .npz, CIFAR-10 .bin batch, IDX images, or one picture (.png, .jpg; resized)"
     predict.add_argument("file", type=Path, metavar="FILE", help=help)
 
 

@@ -27,7 +27,7 @@ class Recipe:
     validation: int | None = None  # None: 1000 rows, at most a tenth
     dtype: str = "float32"
     seed: int = 0
-    threads: int | None = None  # None: as many as the machine has
+    threads: int | None = None  # None: as many as the work is worth
 
 
 # The "Two-layer network" lab, on images whose mean is subtracted.

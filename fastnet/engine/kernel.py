@@ -83,7 +83,7 @@ def kernel(function: Any) -> Any:
 def program(function: Any) -> Any:
     """A function that Python calls: compiled at the first call of a signature and kept on disk."""
     dispatcher = numba.njit(**_OPTIONS)(function)
-    dispatcher._cache = _ProgramCache(f"{function.__module__}.{function.__qualname__}")
+    dispatcher._cache = _ProgramCache(function)
     return dispatcher
 
 
@@ -115,8 +115,8 @@ def _environment_digest() -> bytes:
 class _ProgramCache(NullCache):
     """One file for each compiled signature of one function (Numba asks its cache by these two methods)."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, function: Any) -> None:
+        self._function = function
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         target_context.refresh()
@@ -132,8 +132,10 @@ class _ProgramCache(NullCache):
             _write_whole(self._file(sig, result.codegen), dumps(result._reduce()))
 
     def _file(self, sig: Any, codegen: Any) -> Path:
-        key = f"{self._name} {sig} {codegen.magic_tuple()}".encode()
-        name = hashlib.sha256(_environment_digest() + key).hexdigest()[:40]
+        function = self._function
+        key = f"{function.__module__}.{function.__qualname__} {sig} {codegen.magic_tuple()}".encode()
+        own = Path(function.__code__.co_filename).read_bytes()  # the engine's, or a benchmark's or a test's
+        name = hashlib.sha256(_environment_digest() + hashlib.sha256(own).digest() + key).hexdigest()[:40]
         return cache_folder() / f"{name}.kernel"
 
 

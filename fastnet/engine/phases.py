@@ -25,7 +25,6 @@ from numba.core import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-from fastnet.engine.cpu import LINE_BYTES
 from fastnet.engine.elementary import exp, log
 from fastnet.engine.kernel import kernel
 from fastnet.engine.lines import (
@@ -48,14 +47,14 @@ from fastnet.engine.rules import update
 from fastnet.engine.tile import narrow, tile_columns, tile_lines, tile_mr, tile_rows
 
 GROUP = 48  # features that a worker takes at once on the way back; a multiple of 1, 2, 3, 4, 6 and 8
-DEPTH = 256  # features of a converted panel on the way forward: a line of W1 for each fits in half an L1
+DEPTH = 192  # features of a converted panel on the way forward: with a line of W1 each, half an L1
 
 
 # --- the way in: rows of the data set become a panel of floats -------------------------------------------
 
 
 @intrinsic
-def _load_as(typingctx, array, row, column, like):
+def load_as(typingctx, array, row, column, like):
     """The line of numbers at array[row, column], converted to the type of the numbers in `like`."""
     line = LineType(like.dtype)
 
@@ -88,24 +87,36 @@ def lanes(typingctx, array):
 def gather(panel, batch, k, first, rows, p, depth):
     """panel[r, :depth] = X[row r of step k, p : p + depth] * scale + shift, zeros up to the line's end.
 
-    The same rows' next columns are asked for meanwhile: a row begins anywhere in the data set, too far from
-    the one before for the hardware to foresee, and the product that follows hides the wait.
+    Three lines of columns at a time go down the rows, their scale and shift in registers.  A row begins
+    anywhere in the data set, too far from the one before for the hardware to foresee: so each visit asks
+    for the columns of the next one, and the last for those of the next panel.
     """
     line = lanes(panel)
-    whole = depth // line * line
-    source_row = k % batch.rows.shape[0]
-    for r in range(rows):
-        x = batch.rows[source_row, first + r]
-        for q in range(0, depth, LINE_BYTES // batch.X.itemsize):
-            prefetch(batch.X, x, p + depth + q)
-        for q in range(0, whole, line):
-            raw = _load_as(batch.X, x, p + q, panel)
-            store(panel, r, q, fma(raw, load(batch.scale, 0, p + q), load(batch.shift, 0, p + q)))
-        if whole < depth:
-            # The data set ends with its last row: nothing beyond may be read, not even to be thrown away.
-            store(panel, r, whole, splat(panel.dtype.type(0)))
-            for q in range(whole, depth):
-                panel[r, q] = panel.dtype.type(batch.X[x, p + q]) * batch.scale[0, p + q] + batch.shift[0, p + q]
+    picks = k % batch.rows.shape[0]
+    q = 0
+    while q + 3 * line <= depth:
+        scale0, shift0 = load(batch.scale, 0, p + q), load(batch.shift, 0, p + q)
+        scale1, shift1 = load(batch.scale, 0, p + q + line), load(batch.shift, 0, p + q + line)
+        scale2, shift2 = load(batch.scale, 0, p + q + 2 * line), load(batch.shift, 0, p + q + 2 * line)
+        for r in range(rows):
+            x = batch.rows[picks, first + r]
+            prefetch(batch.X, x, p + q + 6 * line - 1)
+            store(panel, r, q, fma(load_as(batch.X, x, p + q, panel), scale0, shift0))
+            store(panel, r, q + line, fma(load_as(batch.X, x, p + q + line, panel), scale1, shift1))
+            store(panel, r, q + 2 * line, fma(load_as(batch.X, x, p + q + 2 * line, panel), scale2, shift2))
+        q += 3 * line
+    while q + line <= depth:
+        scale0, shift0 = load(batch.scale, 0, p + q), load(batch.shift, 0, p + q)
+        for r in range(rows):
+            store(panel, r, q, fma(load_as(batch.X, batch.rows[picks, first + r], p + q, panel), scale0, shift0))
+        q += line
+    if q < depth:
+        # The data set ends with its last row: nothing beyond may be read, not even to be thrown away.
+        for r in range(rows):
+            x = batch.rows[picks, first + r]
+            store(panel, r, q, splat(panel.dtype.type(0)))
+            for i in range(q, depth):
+                panel[r, i] = panel.dtype.type(batch.X[x, p + i]) * batch.scale[0, p + i] + batch.shift[0, p + i]
 
 
 # --- products --------------------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 """The compiled programs: what one worker does, step after step, between two returns to Python.
 
-All workers of a run call the same program with their own number; they meet at two barriers a step:
+All workers of a run call the same program with their own number; they meet at three barriers a step:
 
-    forward | middle | backward        ->  next step
+    forward | middle | backward |
 
-Only hidden activations and their gradient cross from core to core: a worker's features, and the rows of W1
-that go with them, are the same in every step, so its part of W1 stays in its own cache.
+What crosses from core to core is little more than hidden activations and their gradient: a worker takes the
+same features in every step, on the way forward and (where the shares agree) on the way back, so its part of
+W1 stays in its own cache.
 """
 
 from __future__ import annotations
@@ -203,6 +204,9 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, 
         if worker == 0:
             steps.losses[k] = loss
             steps.hits[k] = hits
+        # The rows of W1 that a worker reads next may be those that another has just updated.
+        if not wait(barrier, workers):
+            return False
     return True
 
 

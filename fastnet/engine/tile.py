@@ -59,16 +59,15 @@ class Tile:
 def shapes(unit: VectorUnit) -> list[Tile]:
     """The shapes worth compiling: as many accumulators as there are registers for, one row fewer, one row.
 
-    Beside the accumulators a step holds `lines` lines of B (none for a single row, which takes them from
-    memory as operands) and one broadcast.  On a unit with more than one register a line, one line is wide
-    enough for all but the single row.
+    Beside the accumulators a step holds its lines of B and one broadcast.  Where a line takes more than one
+    register, one line is wide enough for all but the single row.
     """
     found = []
     for lines in range(1, 6):
         vectors = lines * unit.per_line
         most = min((unit.registers - vectors - 1) // vectors, SPARE_ROWS)
         rows = {most, most - 1, 1} if lines == 1 or unit.per_line == 1 else {1}
-        found += [Tile(mr, lines) for mr in sorted(rows, reverse=True) if mr >= 1 and mr * vectors < unit.registers]
+        found += [Tile(mr, lines) for mr in sorted(rows, reverse=True) if 1 <= mr <= most]
     return found
 
 

@@ -29,6 +29,7 @@ def changes(*arguments):
         (["train", "--iterations", "0"], "number of steps"),
         (["train", "--optimizer", "lbfgs"], "lbfgs"),
         (["train", "--iter", "5"], "--iter"),
+        (["train", "npz", "--data", "x", "--iter", "5"], "--iter"),
         (["evaluate", "model.npz"], "--data"),
         (["predict", "model.npz"], "FILE"),
     ],

@@ -1,5 +1,6 @@
 """`fastnet predict`: every form of samples gives the rows that the model was trained on."""
 
+import os
 import sys
 
 import numpy as np
@@ -107,11 +108,19 @@ def test_damaged_files_are_one_line_that_names_them(run, model, tmp_path, name, 
     assert name in result.error
 
 
-def test_pickled_arrays_are_not_opened(run, model):
-    np.save("x.npy", np.array([print], dtype=object))
+class Payload:
+    """Makes a folder when it is unpickled."""
+
+    def __reduce__(self):
+        return os.mkdir, ("trace",)
+
+
+def test_pickled_objects_are_not_opened(run, model, tmp_path):
+    np.save("x.npy", np.array([Payload()], dtype=object))
     result = run("predict", "model.npz", "x.npy")
     assert result.status == 1
     assert "x.npy" in result.error
+    assert not (tmp_path / "trace").exists()
 
 
 def test_an_archive_without_samples_is_told_which_names_count(run, model):

@@ -162,10 +162,18 @@ def test_features_are_normalized_as_asked(run, settings, normalize, value):
 
 
 @pytest.mark.parametrize("seeds", [(0, 0), (0, 1)])
-def test_the_seed_decides_everything(run, npz, seeds):
-    command = ("train", "npz", "--data", npz, "--json", *QUICK)
+def test_the_seed_decides_weights_and_batches(run, npz, seeds):
+    command = ("train", "npz", "--data", npz, "--validation", "0", "--json", *QUICK)
     first, second = (run(*command, "--seed", seed).report["results"][0]["loss"] for seed in seeds)
     assert (first == second) == (seeds[0] == seeds[1])
+
+
+@pytest.mark.parametrize("seeds", [(0, 0), (0, 1)])
+def test_the_seed_decides_the_split(run, npz, settings, seeds):
+    for seed in seeds:
+        run("train", "npz", "--data", npz, "--seed", seed)
+    first, second = (call["rows"][2] for call in settings)
+    assert np.array_equal(first, second) == (seeds[0] == seeds[1])
 
 
 def test_quiet_lines_on_standard_error_show_progress(run, npz):
@@ -250,6 +258,8 @@ def test_download_is_asked_for_only_if_the_data_is_not_there(run, cifar10, monke
     monkeypatch.setattr(data, "download_cifar10", download)
     assert run("train", "cifar10", "--data", cifar10, "--download", *QUICK).status == 0
     assert fetched == []
+    (tmp_path / "new").mkdir()
+    shutil.copy(cifar10 / "data_batch_1.bin", tmp_path / "new")  # a part of the data is not the data
     assert run("train", "cifar10", "--data", tmp_path / "new", "--download", *QUICK).status == 0
     assert fetched == [tmp_path / "new"]
 

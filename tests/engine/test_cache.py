@@ -1,0 +1,114 @@
+"""The cache of compiled programs, each case in real second processes."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.engine.conftest import ROOT
+
+
+@pytest.fixture
+def warm(tmp_path, train):
+    """A cache folder with the programs of the small training, and what that training gave."""
+    folder = tmp_path / "cache"
+    cold = train(FASTNET_CACHE_DIR=str(folder))
+    assert (cold["hits"], cold["misses"]) == (0, 1)
+    return folder, cold
+
+
+def test_a_second_process_compiles_nothing_and_gets_the_same_bits(warm, train):
+    folder, cold = warm
+    again = train(FASTNET_CACHE_DIR=str(folder))
+    assert (again["hits"], again["misses"]) == (1, 0)
+    assert again["digest"] == cold["digest"]
+
+
+def test_damaged_files_are_compiled_anew(warm, train):
+    folder, cold = warm
+    for number, file in enumerate(sorted(folder.iterdir())):
+        file.write_bytes(b"" if number % 2 else file.read_bytes()[:-100])
+    again = train(FASTNET_CACHE_DIR=str(folder))
+    assert (again["hits"], again["misses"]) == (0, 1)
+    assert again["digest"] == cold["digest"]
+    assert train(FASTNET_CACHE_DIR=str(folder))["hits"] == 1
+
+
+def test_programs_of_another_cpu_are_not_used(warm, train):
+    folder, cold = warm
+    other = train(FASTNET_CACHE_DIR=str(folder), NUMBA_CPU_NAME="generic")
+    assert (other["hits"], other["misses"]) == (0, 1)
+    assert other["unit"] != cold["unit"]
+    assert other["loss"] == pytest.approx(cold["loss"], rel=1e-4)
+    assert train(FASTNET_CACHE_DIR=str(folder))["hits"] == 1
+
+
+def test_an_edit_of_another_file_of_the_engine_is_seen(warm, train, tmp_path):
+    """What numba's own cache misses: the edited file is not the one the program stands in."""
+    folder, cold = warm
+    package = tmp_path / "copy"
+    shutil.copytree(ROOT / "fastnet", package / "fastnet", ignore=shutil.ignore_patterns("__pycache__"))
+    assert train(package=package, FASTNET_CACHE_DIR=str(folder))["hits"] == 1
+    lines = package / "fastnet" / "engine" / "rules.py"
+    text = lines.read_text()
+    changed = text.replace("w = fma(splat(-c[k, 0]), gradient", "w = fma(splat(c[k, 0]), gradient")
+    assert changed != text
+    lines.write_text(changed)
+    edited = train(package=package, FASTNET_CACHE_DIR=str(folder))
+    assert (edited["hits"], edited["misses"]) == (0, 1)
+    assert edited["digest"] != cold["digest"]  # uphill
+
+
+def test_every_file_of_the_engine_is_in_the_key(tmp_path):
+    shutil.copytree(ROOT / "fastnet", tmp_path / "fastnet", ignore=shutil.ignore_patterns("__pycache__"))
+    code = """
+from pathlib import Path
+from fastnet.engine import kernel
+digests = [kernel._environment_digest()]
+files = sorted(Path(kernel.__file__).parent.glob("*.py"))
+for file in files:
+    file.write_text(file.read_text() + "# edited\\n")
+    kernel._environment_digest.cache_clear()
+    digests.append(kernel._environment_digest())
+assert len(files) > 5
+assert len(set(digests)) == len(files) + 1
+"""
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env=env, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("place", ["missing", "below a file", "without permission"])
+def test_a_folder_that_cannot_be_written_only_costs_time(place, tmp_path, train):
+    folder = tmp_path / "cache"
+    if place == "below a file":
+        folder.write_text("no folder")
+        folder = folder / "cache"
+    elif place == "without permission":
+        folder.mkdir(mode=0o500)
+        if os.access(folder, os.W_OK):
+            pytest.skip("this user may write everywhere: 'below a file' covers the failing write")
+    else:
+        folder = folder / "several" / "levels"
+    result = train(FASTNET_CACHE_DIR=str(folder))
+    assert (result["hits"], result["misses"]) == (0, 1)
+    assert (list(folder.glob("*.kernel")) != []) == (place == "missing")
+
+
+def test_two_processes_that_start_at_once_leave_whole_files(tmp_path, train, train_at_once):
+    folder = tmp_path / "cache"
+    first, second = train_at_once(FASTNET_CACHE_DIR=str(folder))
+    assert first["digest"] == second["digest"]
+    assert not list(folder.glob("*.part"))
+    third = train(FASTNET_CACHE_DIR=str(folder))
+    assert (third["hits"], third["digest"]) == (1, first["digest"])
+
+
+def test_without_a_setting_the_cache_is_in_the_users_own_folder(monkeypatch):
+    from fastnet.engine.kernel import cache_folder
+
+    monkeypatch.delenv("FASTNET_CACHE_DIR", raising=False)
+    assert cache_folder().name == "fastnet"
+    assert Path.home() in cache_folder().parents or "XDG_CACHE_HOME" in os.environ

@@ -1,0 +1,129 @@
+"""Workers and their barrier: they meet, they leave when told to, and no failure leaves one waiting."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from fastnet.engine import barrier, cpu, kernel
+from fastnet.engine.workers import run_on_workers
+
+
+@kernel.program
+def rounds(meeting, workers, worker, count, seen, counts):
+    """count rounds: each worker adds 1 to its own number, meets, and checks that all others did."""
+    for k in range(count):
+        counts[worker, 0] += 1
+        if not barrier.wait(meeting, workers):
+            return False
+        for other in range(workers):
+            if counts[other, 0] != k + 1:
+                seen[worker] += 1
+        if not barrier.wait(meeting, workers):
+            return False
+    return True
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 8])
+def test_nobody_passes_before_all_have_come(workers):
+    meeting, seen, counts = barrier.new_barrier(), np.zeros(workers, np.int64), np.zeros((workers, 8), np.int64)
+    done = []
+    run_on_workers(lambda w: done.append(rounds(meeting, workers, w, 300, seen, counts)), workers, lambda: None)
+    assert done == [True] * workers
+    assert not seen.any()
+
+
+def test_an_abort_sends_the_waiting_away():
+    meeting, seen, counts = barrier.new_barrier(), np.zeros(2, np.int64), np.zeros((2, 8), np.int64)
+    left = []
+    thread = threading.Thread(target=lambda: left.append(rounds(meeting, 2, 0, 10, seen, counts)), daemon=True)
+    thread.start()
+    time.sleep(0.05)  # long enough to be waiting for a worker that never comes; if not, the test is only easier
+    barrier.abort(meeting)
+    thread.join(60)
+    assert left == [False]
+    assert rounds(meeting, 2, 1, 10, seen, counts) is False
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_a_failing_worker_frees_the_others_and_its_error_is_raised(failing):
+    meeting, seen, counts = barrier.new_barrier(), np.zeros(3, np.int64), np.zeros((3, 8), np.int64)
+
+    def task(worker):
+        if worker == failing:
+            raise LookupError(f"worker {worker}")
+        rounds(meeting, 3, worker, 10, seen, counts)
+
+    with pytest.raises(LookupError, match=f"worker {failing}"):
+        run_on_workers(task, 3, lambda: barrier.abort(meeting))
+
+
+def test_a_thread_that_cannot_start_frees_those_that_did(monkeypatch):
+    from fastnet.engine import workers as module
+
+    meeting, seen, counts = barrier.new_barrier(), np.zeros(3, np.int64), np.zeros((3, 8), np.int64)
+    rounds(meeting, 1, 0, 1, seen, counts)  # compiled beforehand
+    taken = []
+
+    def take(original=module._take):
+        if taken:
+            raise RuntimeError("can't start new thread")
+        taken.append(original())
+        return taken[-1]
+
+    monkeypatch.setattr(module, "_take", take)
+    meeting = barrier.new_barrier()
+    with pytest.raises(RuntimeError, match="start new thread"):
+        run_on_workers(lambda w: rounds(meeting, 3, w, 10, seen, counts), 3, lambda: barrier.abort(meeting))
+
+
+def test_workers_are_used_again():
+    run_on_workers(lambda w: None, 3, lambda: None)
+    before = threading.active_count()
+    for _ in range(20):
+        run_on_workers(lambda w: None, 3, lambda: None)
+    assert threading.active_count() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_a_forked_child_makes_workers_of_its_own():
+    code = """
+import os, sys, warnings
+warnings.simplefilter("ignore")  # Python 3.12 warns of forking a process with threads: that is the case here
+from fastnet.engine.workers import run_on_workers
+run_on_workers(lambda w: None, 3, lambda: None)
+child = os.fork()
+if child == 0:
+    done = []
+    run_on_workers(done.append, 3, lambda: None)
+    os._exit(0 if sorted(done) == [0, 1, 2] else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
+
+
+def test_the_control_group_limits_the_cores(tmp_path):
+    assert cpu._cgroup_quota(str(tmp_path)) is None
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert cpu._cgroup_quota(str(tmp_path)) is None
+    (tmp_path / "cpu.max").write_text("150000 100000\n")
+    assert cpu._cgroup_quota(str(tmp_path)) == 1.5
+    (tmp_path / "cpu.max").unlink()
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert cpu._cgroup_quota(str(tmp_path)) is None
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("300000\n")
+    assert cpu._cgroup_quota(str(tmp_path)) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this platform has no affinity")
+def test_affinity_limits_the_cores():
+    one = min(os.sched_getaffinity(0))
+    code = f"import os; os.sched_setaffinity(0, {{{one}}}); from fastnet.engine import cpu; print(cpu.usable_cores())"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert out.stdout.strip() == "1"
