@@ -58,6 +58,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     _evaluate(commands)
     _predict(commands)
     _command(commands, "info", "show the CPU, what the kernels make of it, and all versions")
+    _command(commands, "bench", "time a training step on this machine, beside NumPy and the CPU's limit")
     parser.commands = commands.choices
     arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
     arguments.run = lambda *given: import_module(f"fastnet.cli.{arguments.command}").run(*given)

@@ -7,6 +7,28 @@
     rules        update rules, a line at a time
     barrier, workers            how workers meet, and the threads they run on
     memory, cpu, kernel         padded arrays, the CPU's abilities, compilation and its cache
+    peak         the CPU's multiply-add limit, for benchmarks
 
 Importing this package does not import Numba; importing `session` does (about half a second).
 """
+
+from __future__ import annotations
+
+
+def describe() -> dict[str, str | int | list[str]]:
+    """What the engine makes of this machine, for `fastnet info` and bug reports."""
+    from fastnet.engine import cpu, kernel, tile
+
+    triple, name, features = cpu.target()
+    unit = cpu.vector_unit()
+    return {
+        "cpu": cpu.model_name(),
+        "target": f"{triple} {name}",
+        "features": [feature[1:] for feature in features.split(",") if feature.startswith("+")],
+        "vector unit": unit.name,
+        "vector width": f"{8 * unit.width} bits, {unit.registers} registers",
+        "fused multiply-add": "yes" if unit.fma else "no: results may differ from other machines in the last bits",
+        "tiles": [f"{shape.mr} x {shape.lines} lines" for shape in tile.shapes(unit)],
+        "threads": cpu.usable_cores(),
+        "cache folder": str(kernel.cache_folder()),
+    }

@@ -106,8 +106,7 @@ class Activations(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What a worker has for itself: converted rows on the way forward and on the way back, sums of a group."""
+    """What a worker has for itself: a panel of converted rows, and the gradient of a panel's weights."""
 
     panel: np.ndarray
-    group: np.ndarray
     sums: np.ndarray

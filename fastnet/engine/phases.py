@@ -46,8 +46,11 @@ from fastnet.engine.lines import (
 from fastnet.engine.rules import update
 from fastnet.engine.tile import narrow, tile_columns, tile_lines, tile_mr, tile_rows
 
-GROUP = 48  # features that a worker takes at once on the way back; a multiple of 1, 2, 3, 4, 6 and 8
-DEPTH = 192  # features of a converted panel on the way forward: with a line of W1 each, half an L1
+# Features in a panel of converted rows, on the way forward and on the way back; also the group of features whose
+# weights are updated together.  A multiple of the rows of every tile (1, 2, 3, 4, 6, 8).  Tried: 24 to 192, and
+# different widths for the two ways; narrower panels lose time between products, wider ones leave the caches.
+PANEL = 96
+GROUP2 = 24  # hidden units whose rows of W2 are updated together: few, so that two workers can share them
 
 
 # --- the way in: rows of the data set become a panel of floats -------------------------------------------
@@ -155,8 +158,8 @@ def product_transposed(tile, a, a_column, width, b, depth, c, c_row, j, resume):
 @kernel
 def forward(tile, batch, k, first, r0, r1, p0, p1, weight, columns, panel, out, out_row):
     """out[out_row + r] = X[row r, p0:p1] @ W[p0:p1] for the rows r0 <= r < r1 of the block at `first`."""
-    for p in range(p0, p1, DEPTH):
-        depth = min(DEPTH, p1 - p)
+    for p in range(p0, p1, PANEL):
+        depth = min(PANEL, p1 - p)
         gather(panel, batch, k, first + r0, r1 - r0, p, depth)
         product(tile, panel, 0, r1 - r0, weight, p, depth, out, out_row + r0, columns, p > p0)
 
@@ -260,28 +263,30 @@ def sum_of_squares(squares):
 
 
 @kernel
-def weight_group(tiles, rule, a, a_column, b, rows, weight, g, width, columns, sums, sums_row, resume, last, c, k, reg):
-    """The gradient A.T @ B of `width` rows of a weight matrix (group g), and, with last, their update."""
+def weight_group(
+    tile, rule, a, a_column, b, rows, weight, g, row, width, columns, sums, sums_row, resume, last, c, k, reg
+):
+    """The gradient A.T @ B of group g of a weight matrix, `width` rows from `row` on; with last, their update."""
     line = lanes(sums)
-    wide = tile_lines(tiles) * line
+    wide = tile_lines(tile) * line
     j = 0
     while j < columns:
         if last:
             for i in range(width):  # the products hide the way of the weights into the cache
-                prefetch(weight.value, g * GROUP + i, j)
+                prefetch(weight.value, row + i, j)
         if j + wide <= columns:
-            product_transposed(tiles, a, a_column, width, b, rows, sums, sums_row, j, resume)
+            product_transposed(tile, a, a_column, width, b, rows, sums, sums_row, j, resume)
             end = j + wide
         else:
-            product_transposed(narrow(tiles), a, a_column, width, b, rows, sums, sums_row, j, resume)
+            product_transposed(narrow(tile), a, a_column, width, b, rows, sums, sums_row, j, resume)
             end = j + line
         while j < end:
             if last:
                 squares = splat(sums.dtype.type(0))
                 for i in range(width):
-                    w = load(weight.value, g * GROUP + i, j)
+                    w = load(weight.value, row + i, j)
                     gradient = fma(splat(reg), w, load(sums, sums_row + i, j))
-                    w = update(rule, weight, g * GROUP + i, j, gradient, c, k)
+                    w = update(rule, weight, row + i, j, gradient, c, k)
                     squares = fma(w, w, squares)
                 store(weight.squares, g, j, squares)
             j += line
@@ -299,13 +304,13 @@ def bias_line(rule, b, rows, bias, j, sums, resume, last, c, k):
 
 
 @kernel
-def square_groups(weight, rows, columns):
+def square_groups(weight, rows, columns, group):
     """weight.squares from scratch, in the very order in which the update leaves them."""
     line = lanes(weight.value)
-    for g in range(0, (rows + GROUP - 1) // GROUP):
+    for g in range((rows + group - 1) // group):
         for j in range(0, columns, line):
             squares = splat(weight.value.dtype.type(0))
-            for i in range(g * GROUP, min(rows, (g + 1) * GROUP)):
+            for i in range(g * group, min(rows, (g + 1) * group)):
                 w = load(weight.value, i, j)
                 squares = fma(w, w, squares)
             store(weight.squares, g, j, squares)

@@ -19,7 +19,8 @@ from fastnet.engine.barrier import wait
 from fastnet.engine.kernel import kernel, program
 from fastnet.engine.memory import Activations, Affine, Batch
 from fastnet.engine.phases import (
-    GROUP,
+    GROUP2,
+    PANEL,
     add_slices,
     bias_line,
     forward,
@@ -138,27 +139,29 @@ def backward_share(
     resume, last = block > 0, block == plan.blocks - 1
     whole_batch = plan.blocks > 1  # then the sums of all blocks are kept, else only those of this group
     d_first = a.scores if layer2 is None else a.d_hidden
-    begin, end = share((layer1.inputs + GROUP - 1) // GROUP, worker, workers)
+    begin, end = share((layer1.inputs + PANEL - 1) // PANEL, worker, workers)
     for g in range(begin, end):
-        width = min(GROUP, layer1.inputs - g * GROUP)
-        gather(scratch.group, batch, k, first, rows, g * GROUP, width)
+        width = min(PANEL, layer1.inputs - g * PANEL)
+        gather(scratch.panel, batch, k, first, rows, g * PANEL, width)
         weight_group(
-            tiles.backward1, rule, scratch.group, 0, d_first, rows, layer1.weight, g, width, layer1.outputs,
-            a.gradients[0] if whole_batch else scratch.sums, g * GROUP if whole_batch else 0, resume, last, c, k, reg,
+            tiles.backward1, rule, scratch.panel, 0, d_first, rows, layer1.weight, g, g * PANEL, width,
+            layer1.outputs, a.gradients[0] if whole_batch else scratch.sums, g * PANEL if whole_batch else 0,
+            resume, last, c, k, reg,
         )  # fmt: skip
     for j in range(0, layer1.outputs, line):
         if j // line % workers == worker:
             bias_line(rule, d_first, rows, layer1.bias, j, a.gradients[1], resume, last, c, k)
     if layer2 is not None:
-        begin, end = share((layer2.inputs + GROUP - 1) // GROUP, worker, workers)
+        begin, end = share((layer2.inputs + GROUP2 - 1) // GROUP2, worker, workers)
         for g in range(begin, end):
-            width = min(GROUP, layer2.inputs - g * GROUP)
+            row = g * GROUP2
+            width = min(GROUP2, layer2.inputs - row)
             weight_group(
-                tiles.backward2, rule, a.hidden, g * GROUP, a.scores, rows, layer2.weight, g, width, layer2.outputs,
-                a.gradients[2], g * GROUP, resume, last, c, k, reg,
+                tiles.backward2, rule, a.hidden, row, a.scores, rows, layer2.weight, g, row, width,
+                layer2.outputs, a.gradients[2], row, resume, last, c, k, reg,
             )  # fmt: skip
             if last:
-                transpose(layer2.weight.value, g * GROUP, g * GROUP + width, layer2.outputs, a.transposed)
+                transpose(layer2.weight.value, row, row + width, layer2.outputs, a.transposed)
         for j in range(0, layer2.outputs, line):
             if j // line % workers == workers - 1 - worker:
                 bias_line(rule, a.scores, rows, layer2.bias, j, a.gradients[3], resume, last, c, k)
@@ -213,9 +216,9 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, 
 @program
 def prepare(layer1, layer2, a):
     """What training keeps beside the weights: their squares, and the transpose of W2."""
-    square_groups(layer1.weight, layer1.inputs, layer1.outputs)
+    square_groups(layer1.weight, layer1.inputs, layer1.outputs, PANEL)
     if layer2 is not None:
-        square_groups(layer2.weight, layer2.inputs, layer2.outputs)
+        square_groups(layer2.weight, layer2.inputs, layer2.outputs, GROUP2)
         transpose(layer2.weight.value, 0, layer2.inputs, layer2.outputs, a.transposed)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from fastnet.engine import barrier, programs
 from fastnet.engine.cpu import usable_cores, vector_unit
 from fastnet.engine.memory import Activations, Affine, Batch, Layer, Parameter, Scratch, allocate, lines_of
-from fastnet.engine.phases import DEPTH, GROUP
+from fastnet.engine.phases import GROUP2, PANEL
 from fastnet.engine.programs import Plan, Steps, Tiles
 from fastnet.engine.rules import GRADIENT, Rule
 from fastnet.engine.tile import SPARE_ROWS, Tile, choose_tile
@@ -56,8 +56,8 @@ def tiles_for(plan: Plan, layers: tuple[Layer, ...]) -> Tiles:
         forward,
         # The workers share out rows in tiles of `forward`: the scores' tile must not reach into another's.
         Tile(forward.mr, 1),
-        choose_tile(unit, GROUP, first, divides=GROUP),
-        choose_tile(unit, GROUP, last, divides=GROUP),
+        choose_tile(unit, PANEL, first, divides=PANEL),
+        choose_tile(unit, GROUP2, last, divides=GROUP2),
     )
 
 
@@ -81,23 +81,18 @@ def _activations(plan: Plan, layers: tuple[Layer, ...], training: bool) -> Activ
     return Activations(
         partial=allocate(plan.slices * rows, layers[0].outputs, dtype),
         # Read in groups of columns on the way back, so padded to whole groups.
-        hidden=allocate(rows if hidden else 1, -(-hidden // GROUP) * GROUP, dtype),
+        hidden=allocate(rows if hidden else 1, -(-hidden // GROUP2) * GROUP2, dtype),
         d_hidden=allocate(rows if hidden and training else 1, hidden, dtype),
         scores=allocate(rows, classes, dtype),
         transposed=allocate(classes, hidden if training else 0, dtype),
         per_row=allocate(3, rows + SPARE_ROWS, dtype),
         gradients=(
-            allocate(-(-layers[0].inputs // GROUP) * GROUP if kept else 1, layers[0].outputs, dtype),
+            allocate(-(-layers[0].inputs // PANEL) * PANEL if kept else 1, layers[0].outputs, dtype),
             allocate(1, layers[0].outputs, dtype),
-            allocate(-(-layers[-1].inputs // GROUP) * GROUP if training else 1, classes, dtype),
+            allocate(-(-layers[-1].inputs // GROUP2) * GROUP2 if training else 1, classes, dtype),
             allocate(1, classes, dtype),
         ),
     )
-
-
-def _panel(plan: Plan, dtype: np.dtype) -> np.ndarray:
-    """A worker's scratch for converted rows.  Its rows are DEPTH numbers and one line apart, not a power of two."""
-    return allocate(plan.stride, DEPTH + 1, dtype)
 
 
 class Trainer:
@@ -117,9 +112,8 @@ class Trainer:
         self._activations = _activations(self._plan, layers, training=True)
         self._scratch = [
             Scratch(
-                panel=_panel(self._plan, self._dtype),
-                group=allocate(self._plan.stride, GROUP, self._dtype),
-                sums=allocate(GROUP, layers[0].outputs, self._dtype),
+                panel=allocate(self._plan.stride, PANEL, self._dtype),
+                sums=allocate(PANEL, layers[0].outputs, self._dtype),
             )
             for _ in range(self.workers)
         ]
@@ -131,7 +125,7 @@ class Trainer:
             states = [np.zeros_like(value) if n < self._rule.states else empty for n in range(2)]
             return Parameter(value, *states, squares=allocate(groups, value.shape[1], self._dtype))
 
-        groups = -(-layer.inputs // GROUP)
+        groups = -(-layer.inputs // GROUP2)  # at least as many as there are of either size
         return Affine(parameter(layer.weight, groups), parameter(layer.bias, 1), layer.inputs, layer.outputs)
 
     def run(self, rows: np.ndarray, coefficients: np.ndarray, reg: float) -> tuple[np.ndarray, np.ndarray]:
@@ -194,7 +188,7 @@ def scores(layers: tuple[Layer, ...], source: Source, threads: int | None = None
     layer1, layer2 = (*(affine(layer) for layer in layers), None)[:2]
 
     def work(worker: int) -> None:
-        own, panel = _activations(plan, layers, training=False), _panel(plan, dtype)
+        own, panel = _activations(plan, layers, training=False), allocate(plan.stride, PANEL, dtype)
         programs.score(tiles, plan, batch, layer1, layer2, own, panel, out, worker, workers)
 
     run_on_workers(work, workers, abort=lambda: None)

@@ -6,7 +6,7 @@ import pytest
 from fastnet.engine import kernel, phases
 from fastnet.engine.cpu import VectorUnit, vector_unit
 from fastnet.engine.memory import allocate
-from fastnet.engine.phases import GROUP
+from fastnet.engine.phases import PANEL
 from fastnet.engine.tile import SPARE_ROWS, Tile, choose_tile, shapes
 
 UNITS = {
@@ -71,19 +71,19 @@ def test_offsets_and_resumption(dtype, rng):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("tile", [t for t in shapes(vector_unit()) if GROUP % t.mr == 0], ids=str)
+@pytest.mark.parametrize("tile", [t for t in shapes(vector_unit()) if PANEL % t.mr == 0], ids=str)
 def test_transposed_product_for_every_width(tile, dtype, rng):
     line = 64 // np.dtype(dtype).itemsize
-    for width in range(1, GROUP + 1):
+    for width in range(1, PANEL + 1):
         depth = 1 + width % 11
-        a = filled(rng, depth, 2 * GROUP, dtype)
+        a = filled(rng, depth, 2 * PANEL, dtype)
         b = filled(rng, depth, (tile.lines + 1) * line, dtype)
-        c = allocate(2 * GROUP, (tile.lines + 1) * line, np.dtype(dtype))
+        c = allocate(2 * PANEL, (tile.lines + 1) * line, np.dtype(dtype))
         c[...] = np.nan
-        product_transposed(tile, a, GROUP, width, b, depth, c, 7, line, False)
+        product_transposed(tile, a, PANEL, width, b, depth, c, 7, line, False)
         assert_product(
             c[7 : 7 + width, line : (1 + tile.lines) * line],
-            a[:, GROUP : GROUP + width].T,
+            a[:, PANEL : PANEL + width].T,
             b[:, line : (1 + tile.lines) * line],
         )
 
@@ -113,7 +113,7 @@ def test_every_problem_finds_a_tile(unit):
     for rows in (1, 2, 5, 6, 7, 200, 256):
         for lines in (1, 2, 3, 5, 7, 64):
             assert choose_tile(unit, rows, lines).lines <= lines
-            assert GROUP % choose_tile(unit, rows, lines, divides=GROUP).mr == 0
+            assert PANEL % choose_tile(unit, rows, lines, divides=PANEL).mr == 0
 
 
 def test_a_batch_that_fills_whole_tiles_wastes_nothing():

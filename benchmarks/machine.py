@@ -1,0 +1,32 @@
+"""What ran where."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import fastnet
+from fastnet.engine import cpu
+
+PACKAGES = ("numpy", "numba", "llvmlite", "torch", "jax", "jaxlib", "scikit-learn")
+
+
+def describe(command: str, threads: int) -> dict[str, Any]:
+    """For the head of a result file."""
+    versions = {"fastnet": fastnet.__version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {
+        "command": command,
+        "date": datetime.now(UTC).date().isoformat(),
+        "cpu": cpu.model_name(),
+        "vector unit": cpu.vector_unit().name,
+        "system": f"{platform.system()} {platform.machine()}",
+        "threads": threads,
+        "versions": versions,
+    }

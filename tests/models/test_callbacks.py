@@ -1,0 +1,122 @@
+"""Callbacks and loss lines: what they are told, and what remains when one of them ends the run."""
+
+import numpy as np
+import pytest
+from against_reference import KINDS, bits, fastnet_model
+
+import fastnet
+from fastnet import training
+
+D, H, C = 6, 5, 3
+X = np.random.default_rng(0).standard_normal((20, D)).astype(np.float32)
+Y = np.random.default_rng(1).integers(0, C, 20)
+OPTIONS = {"learning_rate": 0.1, "learning_rate_decay": 1.0, "batch_size": 5}  # 4 iterations an epoch
+
+
+def small_model(kind="two-layer"):
+    return fastnet_model(kind, D, H, C, std=0.1, seed=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_progress_with_a_validation_set(kind):
+    seen = []
+    history = small_model(kind).train(X, Y, X, Y, num_iters=18, callback=seen.append, **OPTIONS)
+    assert all(type(progress) is fastnet.Progress for progress in seen)
+    iterations = [progress.iteration for progress in seen]
+    assert iterations == sorted(set(iterations))
+    assert iterations[-1] == 18
+    assert set(iterations) >= {4, 8, 12, 16}  # the end of each epoch
+    for progress in seen:
+        assert progress.num_iters == 18
+        assert progress.epoch == progress.iteration // 4
+        assert progress.loss == history["loss_history"][progress.iteration - 1]
+        epoch = progress.epoch
+        assert progress.val_accuracy == (history["val_acc_history"][epoch - 1] if epoch else None)
+    seconds = [progress.seconds for progress in seen]
+    assert seconds == sorted(seconds)
+    assert seconds[0] >= 0
+
+
+def test_progress_without_a_validation_set():
+    seen = []
+    history = small_model().train(X, Y, num_iters=18, callback=seen.append, **OPTIONS)
+    assert seen[-1].iteration == 18
+    assert {progress.val_accuracy for progress in seen} == {None}
+    assert [p.loss for p in seen] == [history["loss_history"][p.iteration - 1] for p in seen]
+    assert history["val_acc_history"] == []
+    assert len(history["train_acc_history"]) == 4
+
+
+def test_no_iterations_call_nothing():
+    small_model().train(X, Y, num_iters=0, callback=pytest.fail, **OPTIONS)
+
+
+def test_a_callback_changes_nothing():
+    silent, watched = small_model(), small_model()
+    history = silent.train(X, Y, num_iters=50, **OPTIONS)
+    watched_history = watched.train(X, Y, num_iters=50, callback=lambda progress: None, **OPTIONS)
+    assert bits(watched, watched_history) == bits(silent, history)
+
+
+def test_a_callback_may_look_at_the_model():
+    model = small_model()
+    seen = []
+    model.train(X, Y, num_iters=18, callback=lambda p: seen.append(model.loss(X, Y)[0]), **OPTIONS)
+    assert seen[-1] == model.loss(X, Y)[0]
+
+
+def test_a_callback_may_change_parameters():
+    model = small_model()
+
+    def forget(progress):
+        for value in model.params.values():
+            value[:] = 0
+
+    history = model.train(X, Y, X, Y, num_iters=5, callback=forget, **OPTIONS)
+    # Iteration 5 begins a stretch of its own, after the epoch's end at 4: from zeros its loss is log C.
+    assert history["loss_history"][4] == pytest.approx(np.log(C), rel=1e-6)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("enough"), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_exception_leaves_the_last_finished_iteration(kind, error, monkeypatch):
+    monkeypatch.setattr(training, "MOST_STEPS", 3)
+    model, stopped_at = small_model(kind), []
+
+    def stop(progress):
+        if progress.iteration >= 10:
+            stopped_at.append(progress.iteration)
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        model.train(X, Y, num_iters=30, callback=stop, threads=2, **OPTIONS)
+    assert caught.value is error
+    assert len(stopped_at) == 1
+
+    same = small_model(kind)
+    same.train(X, Y, num_iters=stopped_at[0], **OPTIONS)
+    assert bits(model) == bits(same)
+    # Nothing was drawn in vain: what follows is what would have followed.
+    rest = 30 - stopped_at[0]
+    whole = small_model(kind)
+    losses = whole.train(X, Y, num_iters=30, **OPTIONS)["loss_history"]
+    assert model.train(X, Y, num_iters=rest, **OPTIONS)["loss_history"] == losses[-rest:]
+    assert bits(model) == bits(whole)
+
+
+def test_verbose_writes_loss_lines(capsys, monkeypatch):
+    monkeypatch.setattr(training, "MOST_STEPS", 50)
+    history = small_model().train(X, Y, num_iters=250, verbose=True, **OPTIONS)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == f"iteration 250 / 250: loss {history['loss_history'][-1]:.6f}"
+    numbers = [int(line.split()[1]) for line in lines]
+    assert numbers == sorted(set(numbers))
+    assert [sum(100 * k <= n < 100 * (k + 1) for n in numbers) for k in range(3)] == [1, 1, 2]
+    for number, line in zip(numbers, lines, strict=True):
+        assert line == f"iteration {number} / 250: loss {history['loss_history'][number - 1]:.6f}"
+
+
+def test_nothing_is_written_unasked(capsys):
+    small_model().train(X, Y, X, Y, num_iters=50, **OPTIONS)
+    captured = capsys.readouterr()
+    assert captured.out + captured.err == ""

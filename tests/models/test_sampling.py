@@ -1,0 +1,64 @@
+"""The same seed draws the same weights and the same mini-batches as in `reference`."""
+
+import numpy as np
+import pytest
+from against_reference import DTYPES, KINDS, fastnet_model, reference_model, worst_error
+
+D, H, C = 11, 9, 4
+DATA = np.random.default_rng(0).standard_normal((70, D)), np.random.default_rng(1).integers(0, C, 70)
+
+SAMPLING = [
+    {"sampling": "replacement", "batch_size": 16},
+    {"sampling": "replacement", "batch_size": 100},  # more than there are rows
+    {"sampling": "shuffle", "batch_size": 16},  # 6 rows of each epoch left over
+    {"sampling": "shuffle", "batch_size": 70},
+    {"batch_size": None},
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_seed_gives_the_references_weights(kind, dtype):
+    for seed in (0, 12345):
+        model = fastnet_model(kind, D, H, C, std=0.1, dtype=dtype, seed=seed)
+        expected = reference_model(kind, D, H, C, std=0.1, seed=seed)
+        for name, value in expected.params.items():
+            np.testing.assert_array_equal(model.params[name], value.astype(dtype), strict=True)
+
+
+@pytest.mark.parametrize("options", SAMPLING, ids=lambda options: "-".join(map(str, options.values())))
+@pytest.mark.parametrize("kind", KINDS)
+def test_seed_gives_the_references_batches(kind, options):
+    model = fastnet_model(kind, D, H, C, std=0.1, dtype=np.float64, seed=2)
+    expected = reference_model(kind, D, H, C, std=0.1, seed=2)
+    for num_iters in (30, 7):  # the second run draws on where the first stopped
+        arguments = {"learning_rate": 0.1, "reg": 1e-3, "num_iters": num_iters, **options}
+        history = model.train(*DATA, **arguments)
+        expected_history = expected.train(*DATA, **arguments)
+        np.testing.assert_allclose(history["loss_history"], expected_history["loss_history"], rtol=1e-10)
+        assert worst_error(model.params, expected.params) < 1e-10
+
+
+def test_dtype_changes_no_batch():
+    losses = [
+        fastnet_model("linear", D, H, C, dtype=dtype, seed=2).train(*DATA, num_iters=30, batch_size=8)[
+            "loss_history"
+        ]
+        for dtype in DTYPES
+    ]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
+def test_replayed_batches_are_those_given():
+    # Row i alone has loss log(1 + exp(+-x_i)): the history tells which rows were seen, and in which order.
+    X, y = np.arange(10.0).reshape(10, 1), np.zeros(10, np.int64)
+    model = fastnet_model("linear", 1, 1, 2, std=0.0, dtype=np.float64, seed=0)
+    model.params["W"][:] = [[0.0, 1.0]]
+    rows = np.random.default_rng(3).integers(0, 10, (50, 1))
+    history = model.train(X, y, indices=rows, learning_rate=0.0, reg=0.0, num_iters=3, batch_size=7)
+    np.testing.assert_allclose(history["loss_history"], np.log1p(np.exp(X[rows[:, 0], 0])), rtol=1e-12)
+
+
+def test_without_a_seed_every_model_is_another():
+    one, other = (fastnet_model("linear", D, H, C, std=0.1) for _ in range(2))
+    assert (one.params["W"] != other.params["W"]).any()
