@@ -8,8 +8,9 @@
 Letters: N batch, D inputs, H hidden units, C classes.
 """
 
+from os import PathLike
+
 from fastnet._version import __version__
-from fastnet.checkpoints import load
 from fastnet.models import SoftmaxClassifier, TwoLayerNet
 from fastnet.normalization import Normalization
 from fastnet.optimizers import SGD, Adam, Momentum
@@ -26,3 +27,13 @@ __all__ = [
     "__version__",
     "load",
 ]
+
+
+def load(path: str | PathLike[str]) -> TwoLayerNet | SoftmaxClassifier:
+    """The model that `save` wrote to path.
+
+    Raises OSError where the file cannot be read, ValueError where it is no model.
+    """
+    from fastnet import checkpoints  # and with it tempfile and zipfile, which `import fastnet` does without
+
+    return checkpoints.load(path)

@@ -23,7 +23,7 @@ from typing import Any
 import llvmlite
 import numba
 from numba._dynfunc import make_function
-from numba.core import config
+from numba.core import config, types
 from numba.core.caching import NullCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompileResult, CompilerBase, DefaultPassBuilder
@@ -32,11 +32,22 @@ from numba.core.serialize import dumps
 from numba.core.typed_passes import NativeLowering
 
 
-class _PartLibrary(JITCodeLibrary):
-    """The code of a kernel: LLVM IR that waits to be linked into a program and is optimised there, once.
+class _ProgramLibrary(JITCodeLibrary):
+    """The code of a program, optimised once.
 
-    Numba's own library would optimise every function and turn it into machine code at each level of calls,
-    four times the work for the training program.
+    Numba's own does it twice, for the sake of reference counts, and looks for loops to vectorise: here there
+    are no counts, and loops that matter are written in vectors.
+    """
+
+    def _optimize_final_module(self) -> None:
+        passes, builder = self._codegen._module_pass_manager(loop_vectorize=False, slp_vectorize=False)
+        passes.run(self._final_module, builder)
+
+
+class _KernelLibrary(JITCodeLibrary):
+    """The code of a kernel: LLVM IR that waits to be linked into a program.
+
+    Numba's own would be optimised and turned into machine code as well, at each level of calls.
     """
 
     def _optimize_final_module(self) -> None:
@@ -47,11 +58,21 @@ class _PartLibrary(JITCodeLibrary):
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
-class _LowerPart(NativeLowering):
-    _name = "fastnet_lower_part"
+class _LowerProgram(NativeLowering):
+    _name = "fastnet_lower_program"
 
     def run_pass(self, state: Any) -> bool:
-        state.library = _PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library = _ProgramLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return bool(super().run_pass(state))
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LowerKernel(NativeLowering):
+    _name = "fastnet_lower_kernel"
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _KernelLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
         state.flags.no_compile = True
         super().run_pass(state)
         # Callers know a function by its entry point; this one, as Numba makes it for a function without
@@ -63,12 +84,17 @@ class _LowerPart(NativeLowering):
         return True
 
 
-class _KernelCompiler(CompilerBase):
-    def define_pipelines(self) -> list[Any]:
-        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        manager.passes = [(_LowerPart if p is NativeLowering else p, text) for p, text in manager.passes]
-        manager.finalize()
-        return [manager]
+def _pipeline(lowering: type[NativeLowering]) -> type[CompilerBase]:
+    """Numba's compiler with another last step."""
+
+    class Compiler(CompilerBase):
+        def define_pipelines(self) -> list[Any]:
+            manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
+            manager.passes = [(lowering if p is NativeLowering else p, text) for p, text in manager.passes]
+            manager.finalize()
+            return [manager]
+
+    return Compiler
 
 
 # No reference counts: kernels allocate nothing, and their arrays are kept alive by who calls the program.
@@ -77,12 +103,16 @@ _OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrap
 
 def kernel(function: Any) -> Any:
     """A function for other compiled functions: compiled for each program that uses it, never called alone."""
-    return numba.njit(**_OPTIONS, no_cpython_wrapper=True, pipeline_class=_KernelCompiler)(function)
+    dispatcher = numba.njit(**_OPTIONS, no_cpython_wrapper=True, pipeline_class=_pipeline(_LowerKernel))(function)
+    # Numba would compile a function once more for every literal that it is called with.
+    template = dispatcher.get_call_template
+    dispatcher.get_call_template = lambda args, kws: template([types.unliteral(a) for a in args], kws)
+    return dispatcher
 
 
 def program(function: Any) -> Any:
     """A function that Python calls: compiled at the first call of a signature and kept on disk."""
-    dispatcher = numba.njit(**_OPTIONS)(function)
+    dispatcher = numba.njit(**_OPTIONS, pipeline_class=_pipeline(_LowerProgram))(function)
     dispatcher._cache = _ProgramCache(function)
     return dispatcher
 

@@ -229,7 +229,7 @@ def loss_and_hits(per_row, rows):
         rest = rows - r
         loss = loss + log(first_lanes(rest, load(per_row, 0, r), one)) + first_lanes(rest, load(per_row, 1, r), zero)
         hits = hits + first_lanes(rest, load(per_row, 2, r), zero)
-    return float(lane_sum(loss)), int(lane_sum(hits))
+    return float(lane_sum(loss)), float(lane_sum(hits))
 
 
 @kernel

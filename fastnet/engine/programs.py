@@ -61,8 +61,6 @@ class Plan(NamedTuple):
 class Steps(NamedTuple):
     """The steps of one call: coefficients of the update rule and L2 strength, losses and hits out."""
 
-    first: int
-    last: int
     coefficients: np.ndarray
     reg: Any
     losses: np.ndarray
@@ -176,15 +174,26 @@ def l2_norm(layer1, layer2):
     return total
 
 
+@kernel
+def prepare(layer1, layer2, a):
+    """What training keeps beside the weights: their squares, and the transpose of W2."""
+    square_groups(layer1.weight, layer1.inputs, layer1.outputs, PANEL)
+    if layer2 is not None:
+        square_groups(layer2.weight, layer2.inputs, layer2.outputs, GROUP2)
+        transpose(layer2.weight.value, 0, layer2.inputs, layer2.outputs, a.transposed)
+
+
 @program
 def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, worker, workers):
-    """Steps first <= k < last of gradient descent; False when the run was aborted.
+    """A step of gradient descent for each row of coefficients; False when the run was aborted.
 
-    `prepare` must have seen the present weights; scratch is this worker's own.
+    scratch is this worker's own.
     """
-    for k in range(steps.first, steps.last):
+    if worker == 0:
+        prepare(layer1, layer2, a)  # read after the first barrier
+    for k in range(len(steps.coefficients)):
         loss = 0.0
-        hits = 0
+        hits = 0.0
         for block in range(plan.blocks):
             first = block * plan.block_rows
             rows = min(plan.block_rows, plan.rows - first)
@@ -211,15 +220,6 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, 
         if not wait(barrier, workers):
             return False
     return True
-
-
-@program
-def prepare(layer1, layer2, a):
-    """What training keeps beside the weights: their squares, and the transpose of W2."""
-    square_groups(layer1.weight, layer1.inputs, layer1.outputs, PANEL)
-    if layer2 is not None:
-        square_groups(layer2.weight, layer2.inputs, layer2.outputs, GROUP2)
-        transpose(layer2.weight.value, 0, layer2.inputs, layer2.outputs, a.transposed)
 
 
 @program

@@ -136,10 +136,9 @@ class Trainer:
         count = len(coefficients)
         losses, hits = np.zeros(count), np.zeros(count, np.int64)
         c = coefficients.astype(self._dtype)
-        steps = Steps(0, count, c, self._dtype.type(reg), losses, hits)
+        steps = Steps(c, self._dtype.type(reg), losses, hits)
         layer1, layer2 = (*self._affines, None)[:2]
         batch, meeting = self._source.batch(rows), barrier.new_barrier()
-        programs.prepare(layer1, layer2, self._activations)
 
         def work(worker: int) -> None:
             programs.train(
