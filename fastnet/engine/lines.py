@@ -231,14 +231,15 @@ def larger(typingctx, a, b):
 
 
 @intrinsic
-def where_positive(typingctx, gate, a, b):
-    """a in the lanes where gate > 0, b in the others."""
+def step(typingctx, a):
+    """1 in the lanes where a > 0, 0 in the others: the derivative of max(a, 0)."""
 
     def codegen(context, builder, sig, args):
-        gate, a, b = args
-        return builder.select(builder.fcmp_ordered(">", gate, ir.Constant(gate.type, None)), a, b)
+        zero = ir.Constant(args[0].type, None)
+        one = ir.Constant(args[0].type, [1.0] * args[0].type.count)
+        return builder.select(builder.fcmp_ordered(">", args[0], zero), one, zero)
 
-    return a(gate, a, b), codegen
+    return a(a), codegen
 
 
 @intrinsic

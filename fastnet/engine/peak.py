@@ -36,7 +36,8 @@ def _run_chains(typingctx: Any, lines: Any, rounds: Any) -> Any:
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
         addresses = [
-            emit_address(context, builder, sig.args[0], args[0], INDEX(row), INDEX(0)) for row in range(2 + chains())
+            emit_address(context, builder, sig.args[0], args[0], INDEX(row), INDEX(0))
+            for row in range(2 + chains())
         ]
         factor, term, *starts = (emit_load(builder, address, line_ir(kind.scalar)) for address in addresses)
         before = builder.block
@@ -82,7 +83,7 @@ class Peak:
         self._lines = []
         for _ in range(workers):
             lines = allocate(2 + chains(), lanes, dtype)
-            # x = x / 2 + 1 tends to 2, from another start in each chain: alike, the compiler would merge them.
+            # x = x / 2 + 1 tends to 2, from another start in each chain: equal ones could be merged.
             lines[...] = np.arange(lines.size).reshape(lines.shape)
             lines[0], lines[1] = 0.5, 1.0
             self._lines.append(lines)

@@ -40,8 +40,8 @@ from fastnet.engine.lines import (
     load,
     prefetch,
     splat,
+    step,
     store,
-    where_positive,
 )
 from fastnet.engine.rules import update
 from fastnet.engine.tile import narrow, tile_columns, tile_lines, tile_mr, tile_rows
@@ -234,11 +234,14 @@ def loss_and_hits(per_row, rows):
 
 @kernel
 def mask(d_hidden, hidden, r0, r1, columns):
-    """d_hidden = 0 where hidden is 0: the gradient of max(x, 0), which is 0 at x = 0."""
-    zero = splat(hidden.dtype.type(0))
+    """d_hidden *= the derivative of max(x, 0), which is 0 at x = 0.
+
+    A product, where a selection of zeros would do: LLVM turns that into masked stores, slow on some CPUs (17 us
+    for 200 x 80 instead of 2).
+    """
     for r in range(r0, r1):
         for j in range(0, columns, lanes(hidden)):
-            store(d_hidden, r, j, where_positive(load(hidden, r, j), load(d_hidden, r, j), zero))
+            store(d_hidden, r, j, load(d_hidden, r, j) * step(load(hidden, r, j)))
 
 
 @kernel
