@@ -1,9 +1,9 @@
 """`python -m benchmarks.compare`: measure, write results/*.json, and from these the tables and the picture.
 
-    python -m benchmarks.compare [--rounds R] [--steps S] [--data DIR]    all contestants on the lab's problem
-    python -m benchmarks.compare --sweep [--rounds R]                     sizes small and large, against NumPy
-    python -m benchmarks.compare --figures [--rounds R]                   predict, threads, start, memory
-    python -m benchmarks.compare --from-json                              show the last results anew
+python -m benchmarks.compare [--rounds R] [--steps S] [--data DIR]    all contestants on the lab's problem
+python -m benchmarks.compare --sweep [--rounds R]                     sizes small and large, against NumPy
+python -m benchmarks.compare --figures [--rounds R]                   predict, threads, start, memory
+python -m benchmarks.compare --from-json                              show the last results anew
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rounds = arguments.rounds
     if arguments.sweep:
         head = machine.describe(f"python -m benchmarks.compare --sweep --rounds {rounds}", threads)
-        report.save("sweep", {**head, **sweep.measure(rounds, threads, say)})
+        report.save("sweep", {**head, **sweep.measure(rounds, say)})
     elif arguments.figures:
         head = machine.describe(f"python -m benchmarks.compare --figures --rounds {rounds}", threads)
         report.save("figures", {**head, **figures.measure(rounds, threads, say)})
@@ -40,7 +40,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             else synthetic(**LAB, steps=arguments.steps, threads=threads)
         )
         images = "CIFAR-10" if arguments.data else "random"
-        report.save("compare", {**machine.describe(command, threads), "images": images, **measure(problem, rounds)})
+        report.save(
+            "compare", {**machine.describe(command, threads), "images": images, **measure(problem, rounds)}
+        )
     for line in report.render():
         say(line)
 
@@ -49,7 +51,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.compare", description="Compare fastnet with what else one could pick."
     )
-    parser.add_argument("--rounds", type=int, default=15, help="turns that each contestant takes (default 15)")
+    parser.add_argument(
+        "--rounds", type=int, default=15, help="turns that each contestant takes (default 15)"
+    )
     parser.add_argument("--steps", type=int, default=100, help="training steps a turn (default 100)")
     parser.add_argument("--data", metavar="DIR", help="CIFAR-10 (default: random images of its sizes)")
     mode = parser.add_mutually_exclusive_group()

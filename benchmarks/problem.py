@@ -5,8 +5,10 @@ Letters: N batch, D inputs, H hidden units, C classes; num_train images in the d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from os import PathLike
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -105,17 +107,29 @@ class Converted:
     def __len__(self) -> int:
         return len(self._X)
 
-    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray:
+    def __getitem__(self, rows: Any) -> NDArray[Any]:
         return self._X[rows] - self._mean  # uint8 - float gives float: one pass less than with astype
 
 
-def train_reference(problem: Problem, dtype: type, X):
-    """A callable that trains the reference's network, its numbers in dtype, on X: images less their mean."""
-    N, D = problem.indices.shape[1], problem.X.shape[1]
-    net = reference.TwoLayerNet(D, problem.H, problem.C) if problem.H else reference.SoftmaxClassifier(D, problem.C)
-    # The formulas keep the type of what they are given: this is all that it takes to run them in float32.
+def reference_network(problem: Problem, dtype: type) -> reference.Classifier:
+    """The reference's network with its numbers in dtype.
+
+    The formulas keep the type of what they are given: other parameters are all that it takes.
+    """
+    D = problem.X.shape[1]
+    net = (
+        reference.TwoLayerNet(D, problem.H, problem.C)
+        if problem.H
+        else reference.SoftmaxClassifier(D, problem.C)
+    )
     net.params = {name: value.astype(dtype) for name, value in problem.params().items()}
-    options = {"learning_rate": problem.learning_rate, "learning_rate_decay": 1.0, "reg": REG, "batch_size": N}
+    return net
+
+
+def train_reference(problem: Problem, dtype: type, X: Any) -> Callable[[], list[float]]:
+    """A callable that trains the reference's network in dtype on X: images less their mean."""
+    net = reference_network(problem, dtype)
+    options = {"learning_rate": problem.learning_rate, "learning_rate_decay": 1.0, "reg": REG}
     return lambda: net.train(X, problem.y, indices=problem.indices, **options)["loss_history"]
 
 
@@ -140,4 +154,6 @@ def cifar10(data: str | PathLike[str], steps: int, threads: int | None = None) -
     """The lab's problem on real images: the first 45,000 of CIFAR-10."""
     dataset = fastnet.data.load_cifar10(data)
     X, y = dataset.X_train[:NUM_TRAIN], dataset.y_train[:NUM_TRAIN]
-    return Problem(X, y, X.mean(axis=0), draw(len(X), steps, LAB["N"]), LAB["H"], dataset.num_classes, threads)
+    return Problem(
+        X, y, X.mean(axis=0), draw(len(X), steps, LAB["N"]), LAB["H"], dataset.num_classes, threads
+    )

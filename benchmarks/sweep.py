@@ -26,17 +26,22 @@ POINTS = CORNERS + BETWEEN + LINEAR_CORNERS + LINEAR_BETWEEN
 
 def pair(dtype: str) -> dict[str, str]:
     """Who meets whom."""
-    return {"fastnet": f"fastnet {dtype}", "NumPy": next(n for n in CONTESTANTS if n.startswith(f"NumPy {dtype},"))}
+    return {
+        "fastnet": f"fastnet {dtype}",
+        "NumPy": next(n for n in CONTESTANTS if n.startswith(f"NumPy {dtype},")),
+    }
 
 
-def measure(rounds: int, threads: int, say: Callable[[str], None]) -> dict[str, Any]:
+def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     points = []
     for N, D, H, C in POINTS:
         for dtype in TOLERANCE:
-            problem = synthetic(N, D, H, C, steps=3, num_train=max(N, 2000), threads=None)
+            problem = synthetic(N, D, H, C, steps=3, num_train=max(N, 2000))
             point = measure_point(problem, dtype, rounds)
             points.append(point)
-            fastnet, numpy = (1e6 * min(point["seconds"][who]) / point["steps"] for who in ("fastnet", "NumPy"))
+            fastnet, numpy = (
+                1e6 * min(point["seconds"][who]) / point["steps"] for who in ("fastnet", "NumPy")
+            )
             say(f"{problem.sizes} {dtype}: fastnet {fastnet:.0f} us, NumPy {numpy:.0f} us a step")
     return {"rounds": rounds, "points": points}
 

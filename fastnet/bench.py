@@ -13,7 +13,9 @@ from statistics import median
 
 Seconds = Mapping[str, Sequence[float]]  # by name, one for each round
 
-PAUSE = 0.1  # seconds between two: threads of the last may spin for a while yet, on a core that the next needs
+PAUSE = (
+    0.1  # seconds between two: threads of the last may spin for a while yet, on a core that the next needs
+)
 
 
 def take_turns(
@@ -47,7 +49,12 @@ class Row:
 
 
 def row(
-    name: str, seconds: Sequence[float], base: Sequence[float], peak: Sequence[float], flops: float, steps: int
+    name: str,
+    seconds: Sequence[float],
+    base: Sequence[float],
+    peak: Sequence[float],
+    flops: float,
+    steps: int,
 ) -> Row:
     """The line of one task.  flops are those of one run of `steps` steps; peak is in flop/s, by round."""
     return Row(

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import tempfile
-import zipfile
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,19 +20,20 @@ FORMAT = 1
 
 def save(model: Classifier, path: str | PathLike[str]) -> None:
     """Write model to path, under exactly that name.  An existing file is replaced only by a finished one."""
-    header = {
-        "format": FORMAT,
-        "model": type(model).__name__,
-        "arguments": model._arguments(),
-        "dtype": str(model.dtype),
-        "label_names": model.label_names,
-        "image_shape": model.image_shape,
-    }
     arrays: dict[str, Any] = {f"params.{name}": value for name, value in model.params.items()}
     if model.normalization is not None:
         arrays["mean"] = model.normalization.mean
         if model.normalization.scale is not None:
             arrays["scale"] = model.normalization.scale
+    header = {
+        "format": FORMAT,
+        "model": type(model).__name__,
+        "arguments": model._arguments(),
+        "dtype": str(model.dtype),
+        "arrays": list(arrays),
+        "label_names": model.label_names,
+        "image_shape": model.image_shape,
+    }
     target = Path(path)
     descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
     try:
@@ -52,23 +52,27 @@ def load(path: str | PathLike[str]) -> Any:
 
     Raises OSError where the file cannot be read, ValueError where it is no model.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        header = json.loads(str(arrays.pop("header")))
-        if header["format"] != FORMAT:
-            raise ValueError(f"its format is {header['format']}, this version reads {FORMAT}")
-        return _restore(header, arrays)
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not a model saved by fastnet ({error})") from error
+    with open(path, "rb") as raw:
+        try:
+            with np.load(raw, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            header = json.loads(str(arrays.pop("header")))
+            if header["format"] != FORMAT:
+                raise ValueError(f"its format is {header['format']}, this version reads {FORMAT}")
+            return _restore(header, arrays)
+        except Exception as error:  # the readers of a damaged archive may raise anything at all
+            raise ValueError(f"{path}: not a model saved by fastnet ({error})") from error
 
 
 def _restore(header: dict[str, Any], arrays: dict[str, Any]) -> Classifier:
+    if set(arrays) != set(header["arrays"]):
+        raise ValueError(f"it holds {', '.join(arrays)}, expected {', '.join(header['arrays'])}")
     kinds: dict[str, Any] = {kind.__name__: kind for kind in MODELS}
     model: Classifier = kinds[header["model"]](**header["arguments"], dtype=header["dtype"])
     model.params = {name.removeprefix("params."): a for name, a in arrays.items() if name.startswith("params.")}
     if "mean" in arrays:
         model.normalization = Normalization(arrays["mean"], arrays.get("scale"))
+        model._scale_and_shift()  # raises if they do not fit the model
     model.label_names = _tuple(header["label_names"])
     model.image_shape = _tuple(header["image_shape"])
     return model

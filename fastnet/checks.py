@@ -148,10 +148,14 @@ def labels(name: str, y: Any, rows: int, classes: int) -> NDArray[np.int64]:
 
 
 def integers(name: str, array: Array, below: int, what: str) -> NDArray[np.int64]:
-    """An array of integers in [0, below) as a C-contiguous int64 copy or, where it is one already, itself."""
+    """An array of integers in [0, below) as a C-contiguous int64 copy.
+
+    A copy in any case: kernels index memory by these numbers, and the caller's own may change meanwhile (a
+    callback is enough).
+    """
     if array.dtype.kind not in "ui":
         raise ValueError(f"{name} has dtype {array.dtype}, expected integer {what}")
     if array.size and (array.min() < 0 or array.max() >= below):
         wrong = int(array.min()) if array.min() < 0 else int(array.max())
         raise ValueError(f"{name} holds {wrong}, expected {what} from 0 to {below - 1}")
-    return _plain(np.ascontiguousarray(array, dtype=np.int64))
+    return np.array(array, dtype=np.int64, order="C")

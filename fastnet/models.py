@@ -20,12 +20,15 @@ from numpy.typing import DTypeLike, NDArray
 from fastnet import checks, training
 from fastnet.batches import Batches, FullBatch, Replacement, Replay, Shuffle
 from fastnet.checks import Array
-from fastnet.engine.memory import Layer
+from fastnet.engine.memory import Layer, Source
 from fastnet.normalization import Normalization
-from fastnet.optimizers import SGD, Optimizer
+from fastnet.optimizers import SGD, Adam, Momentum, Optimizer
 
 if TYPE_CHECKING:
-    from fastnet.engine.session import Source
+    from fastnet.engine.session import Scorer
+
+
+_NO_LABELS = np.zeros(1, np.int64)
 
 
 class Parameters(dict[str, Array]):
@@ -46,8 +49,14 @@ class Parameters(dict[str, Array]):
         for name, value in dict(*others, **named).items():
             self[name] = value
 
-    def __delitem__(self, name: str) -> None:
-        raise ValueError(f"parameter {name!r} belongs to the model and cannot be removed")
+    def __ior__(self, values: Any) -> Parameters:  # type: ignore[override,misc]
+        self.update(values)
+        return self
+
+    def _refuse(self, *_: Any) -> Any:
+        raise ValueError(f"the parameters {', '.join(self)} are the model's: none can be removed or added")
+
+    __delitem__ = pop = popitem = clear = setdefault = _refuse
 
     def __reduce__(self) -> tuple[Any, ...]:
         return dict, (dict(self),)  # copied or pickled without its model it is a plain dictionary
@@ -73,6 +82,7 @@ class Classifier:
         checks.threads(threads)
         std = checks.non_negative("std", std)
         self._rng = _generator(seed)
+        self._scorers: dict[Any, Scorer] = {}
         self._layers = tuple(Layer.zeros(i, o, self.dtype) for i, o in zip(sizes, sizes[1:], strict=False))
         self._params = Parameters()
         for layer, (weight, bias) in zip(self._layers, names, strict=True):
@@ -99,10 +109,11 @@ class Classifier:
     def params(self, values: Mapping[str, Any]) -> None:
         if set(values) != set(self._params):
             raise ValueError(f"params are {', '.join(values)}, expected {', '.join(self._params)}")
-        for name, value in values.items():
-            if np.shape(value) != self._params[name].shape:
-                raise ValueError(f"{name} has shape {np.shape(value)}, expected {self._params[name].shape}")
-        self._params.update(values)
+        arrays = {name: np.asarray(value, self.dtype) for name, value in values.items()}
+        for name, array in arrays.items():
+            if array.shape != self._params[name].shape:
+                raise ValueError(f"{name} has shape {array.shape}, expected {self._params[name].shape}")
+        self._params.update(arrays)
 
     def loss(self, X: Any, y: Any = None, reg: float = 0.0, threads: int | None = None) -> Any:
         """The scores of X or, with labels, the loss and its gradients.
@@ -114,12 +125,12 @@ class Classifier:
         Returns the scores (N, C) without y, else `loss, grads`: a float, and a dictionary of arrays shaped as
         the parameters.  Raises ValueError for input of another kind.
         """
-        from fastnet.engine import session  # imports Numba: half a second that `import fastnet` does not take
-
-        workers = self._workers(threads)
         data = checks.features("X", X, self.input_size, self.dtype)
         if y is None:
-            return session.scores(self._layers, self._source(data), workers)
+            return self._scores(data, threads)
+        workers = self._workers(threads)
+        from fastnet.engine import session  # imports Numba: half a second that `import fastnet` does not take
+
         labels = checks.labels("y", y, len(data), self.output_size)
         reg = checks.non_negative("reg", reg)
         loss, gradients = session.loss_and_gradients(self._layers, self._source(data, labels), reg, workers)
@@ -181,6 +192,10 @@ class Classifier:
             checks.positive("learning_rate_decay", learning_rate_decay),
         )
         optimizer = SGD() if optimizer is None else optimizer
+        if not isinstance(optimizer, (SGD, Momentum, Adam)):
+            raise ValueError(f"optimizer is {optimizer!r}, expected SGD(), Momentum() or Adam()")
+        if callback is not None and not callable(callback):
+            raise ValueError(f"callback is {callback!r}, expected a function of one argument, a Progress")
         callbacks = [training.LossLines()] if verbose else []
         callbacks += [callback] if callback is not None else []
         trainer = session.Trainer(
@@ -209,11 +224,12 @@ class Classifier:
         raise NotImplementedError
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {name: value for name, value in vars(self).items() if name not in ("_layers", "_params")}
+        state = {name: value for name, value in vars(self).items() if name not in ("_layers", "_params", "_scorers")}
         return state | {"params": {name: np.array(value) for name, value in self._params.items()}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         params = state.pop("params")
+        self._scorers = {}
         sizes = [value.shape for value in params.values() if value.ndim == 2]
         self._layers = tuple(Layer.zeros(i, o, state["dtype"]) for i, o in sizes)
         arrays = (array for layer in self._layers for array in (layer.W, layer.b))
@@ -228,18 +244,33 @@ class Classifier:
     def _workers(self, threads: int | None) -> int | None:
         return checks.threads(self.threads if threads is None else threads)
 
-    def _source(self, data: Array, labels: NDArray[np.int64] | None = None) -> Source:
-        from fastnet.engine.session import Source
+    def _scores(self, data: Array, threads: int | None) -> Array:
+        """The scores of checked rows.  The last scorer is kept: another prediction of as many rows finds its
+        memory allocated and its program chosen.  It is taken out while it works, so threads do not share it.
+        """
+        key = len(data), data.dtype, threads
+        scorer = self._scorers.pop(key, None)
+        if scorer is None:
+            from fastnet.engine.session import Scorer  # imports Numba
 
-        scale, shift = np.ones(self.input_size), np.zeros(self.input_size)
-        if self.normalization is not None:
-            scale, shift = self.normalization.scale_and_shift()
-            if len(shift) != self.input_size:
-                raise ValueError(
-                    f"the normalization has {len(shift)} features, expected the model's {self.input_size}"
-                )
-        y = np.zeros(1, np.int64) if labels is None else labels
-        return Source(data, y, scale.astype(self.dtype), shift.astype(self.dtype))
+            scorer = Scorer(self._layers, len(data), self._workers(threads))
+        scores = scorer.run(self._source(data))
+        self._scorers = {key: scorer}
+        return scores
+
+    def _source(self, data: Array, labels: NDArray[np.int64] | None = None) -> Source:
+        return Source(data, _NO_LABELS if labels is None else labels, *self._scale_and_shift())
+
+    def _scale_and_shift(self) -> tuple[Array, Array]:
+        """The normalisation as the engine applies it."""
+        if self.normalization is None:
+            return np.ones((1, self.input_size), self.dtype), np.zeros((1, self.input_size), self.dtype)
+        if not isinstance(self.normalization, Normalization):
+            raise ValueError(f"normalization is {self.normalization!r}, expected a Normalization or None")
+        features = len(self.normalization.mean)
+        if features != self.input_size:
+            raise ValueError(f"the normalization has {features} features, expected the model's {self.input_size}")
+        return self.normalization.scale_and_shift(self.dtype)
 
     def _validation(self, X: Any, y: Any, threads: int | None) -> Callable[[], float] | None:
         if (X is None) != (y is None):

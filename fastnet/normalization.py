@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ class Normalization:
 
     mean: NDArray[np.float64]
     scale: NDArray[np.float64] | None = None
+    _prepared: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("mean", "scale"):
@@ -32,12 +33,19 @@ class Normalization:
                 raise ValueError(f"{name} has shape {array.shape}, expected one number for each of D features")
             if not np.isfinite(array).all():
                 raise ValueError(f"{name} holds nan or infinity, expected finite numbers")
+            array.flags.writeable = False
             object.__setattr__(self, name, array)
 
-    def scale_and_shift(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The same as x * scale + shift: one fused multiply-add."""
-        scale = np.ones_like(self.mean) if self.scale is None else self.scale
-        return scale, -self.mean * scale
+    def scale_and_shift(self, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The same as x * scale + shift, one fused multiply-add: arrays (1, D) of dtype."""
+        if dtype not in self._prepared:
+            scale = np.ones_like(self.mean) if self.scale is None else self.scale
+            shift = -self.mean * scale
+            limit = np.finfo(dtype).max
+            if not (np.abs(scale).max() <= limit and np.abs(shift).max() <= limit):
+                raise ValueError(f"the normalization has numbers too large, expected ones that fit {dtype}")
+            self._prepared[dtype] = scale.astype(dtype).reshape(1, -1), shift.astype(dtype).reshape(1, -1)
+        return self._prepared[dtype]
 
     @classmethod
     def fit(cls, X: Any, scale: bool = False) -> Normalization:
@@ -56,4 +64,7 @@ class Normalization:
             return cls(mean)
         variance = sum(((block - mean) ** 2).sum(axis=0) for block in blocks) / len(array)
         deviation = np.sqrt(variance)
-        return cls(mean, 1 / np.where(deviation > 0, deviation, 1.0))
+        # The mean of a constant may be rounded: its deviation from that is not 0, and 1 / it is enormous.
+        lowest = np.min([block.min(axis=0) for block in blocks], axis=0)
+        highest = np.max([block.max(axis=0) for block in blocks], axis=0)
+        return cls(mean, 1 / np.where((lowest < highest) & (deviation > 0), deviation, 1.0))

@@ -1,9 +1,9 @@
 """Everyone who trains the network, in one table that tests and benchmarks share.
 
-A contestant's setup(problem) returns train(), which takes problem.steps steps from where it stands and returns
-their losses.  All do the same work, each in the way that is fastest and natural in its library: gather the
-rows of a mini-batch from uint8 images, convert them, subtract the mean, loss with L2, gradients, update, loss
-history.  What is not the same is said in the name.
+A contestant's setup(problem) returns train(), which takes problem.steps steps from where it stands and
+returns their losses.  All do the same work, each in the way natural and fastest in its library: gather
+the rows of a mini-batch from uint8 images, convert them, subtract the mean; loss with L2, gradients, update;
+loss history.  What is not the same is said in the name.
 """
 
 from __future__ import annotations

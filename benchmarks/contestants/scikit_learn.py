@@ -9,7 +9,7 @@ from benchmarks.problem import REG, Converted, Problem
 
 
 def partial_fit(problem: Problem):
-    """Its L2 term is alpha / (2 N) * sum of squares, hence alpha = reg * N; float32 input trains in float32."""
+    """Its L2 term is alpha / (2 N) * sum of squares, hence alpha = reg * N; float32 trains in float32."""
     neural_network = library("sklearn.neural_network")
     N = problem.indices.shape[1]
     model = neural_network.MLPClassifier(

@@ -83,7 +83,9 @@ def measure(size: Size, workers: int) -> tuple[list[Row], dict[str, float]]:
 def fastnet_training(X: Any, y: Any, rows: Any, dtype: Any, workers: int) -> Callable[[], object]:
     net = fastnet.TwoLayerNet(D, H, C, dtype=dtype, seed=0, threads=workers)
     net.normalization = fastnet.Normalization.fit(X)
-    return lambda: net.train(X, y, indices=rows, learning_rate=RATE, learning_rate_decay=1.0, reg=REG)["loss_history"]
+    return lambda: net.train(X, y, indices=rows, learning_rate=RATE, learning_rate_decay=1.0, reg=REG)[
+        "loss_history"
+    ]
 
 
 def numpy_training(X: Any, y: Any, rows: Any, dtype: Any) -> Callable[[], object]:
@@ -102,7 +104,12 @@ def numpy_training(X: Any, y: Any, rows: Any, dtype: Any) -> Callable[[], object
         d_scores[order, labels] -= 1
         d_scores /= N
         d_hidden = (d_scores @ W2.T) * (hidden > 0)
-        gradients = (images.T @ d_hidden + REG * W1, d_hidden.sum(0), hidden.T @ d_scores + REG * W2, d_scores.sum(0))
+        gradients = (
+            images.T @ d_hidden + REG * W1,
+            d_hidden.sum(0),
+            hidden.T @ d_scores + REG * W2,
+            d_scores.sum(0),
+        )
         for value, gradient in zip((W1, b1, W2, b2), gradients, strict=True):
             value -= RATE * gradient
         return float(loss)

@@ -18,13 +18,15 @@ LINE_BYTES = 64  # a cache line: the unit in which every kernel counts columns
 class VectorUnit:
     """The vector registers of a CPU.
 
-    width is the bytes of one register, registers their number, fma whether a multiply-add rounds once.
+    width is the bytes of one register, registers their number, fma whether a multiply-add rounds once,
+    from_memory whether it may take an operand from memory instead of a register.
     """
 
     name: str
     width: int
     registers: int
     fma: bool
+    from_memory: bool = True
 
     @property
     def per_line(self) -> int:
@@ -35,7 +37,7 @@ class VectorUnit:
     def of(cls, triple: str, features: frozenset[str]) -> VectorUnit:
         """The widest vector unit among a target's features (LLVM's names, without the sign)."""
         if triple.startswith(("aarch64", "arm64")):
-            return cls("NEON", width=16, registers=32, fma=True)
+            return cls("NEON", width=16, registers=32, fma=True, from_memory=False)
         if "avx512f" in features:
             return cls("AVX-512", width=64, registers=32, fma=True)
         if "avx" in features:

@@ -117,6 +117,15 @@ def program(function: Any) -> Any:
     return dispatcher
 
 
+def compiled_for(dispatcher: Any, arguments: tuple[Any, ...]) -> Any:
+    """The program compiled for arguments of these types, to be called with such arguments and no others.
+
+    Numba's dispatcher looks at the type of every argument of every call, which for the engine's nested tuples
+    takes longer than the score of an image.
+    """
+    return dispatcher.compile(tuple(numba.typeof(argument) for argument in arguments))
+
+
 def cache_folder() -> Path:
     """Where compiled programs are kept: FASTNET_CACHE_DIR, else `fastnet` in the user's cache folder."""
     chosen = os.environ.get("FASTNET_CACHE_DIR")

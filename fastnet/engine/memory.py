@@ -79,18 +79,30 @@ class Affine(NamedTuple):
     outputs: int
 
 
-class Batch(NamedTuple):
-    """Where the rows of each step come from.
+class Source(NamedTuple):
+    """A data set as it is read: row x is X[x] * scale + shift, with label y[x].
 
-    Row r of step k is X[rows[k, r]] * scale + shift, with label y[rows[k, r]]; rows may have a single row for
-    all steps.
+    X (num, D), C-contiguous, of uint8, float32 or float64; y (num,) int64; scale and shift (1, D) in the model's
+    dtype.
     """
 
     X: np.ndarray
     y: np.ndarray
-    rows: np.ndarray
     scale: np.ndarray
     shift: np.ndarray
+
+
+class Batch(NamedTuple):
+    """A source, and the rows of each step: row r of step k is row rows[k, r] of the source.
+
+    rows (steps, N) may have a single row for all steps.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    scale: np.ndarray
+    shift: np.ndarray
+    rows: np.ndarray
 
 
 class Activations(NamedTuple):

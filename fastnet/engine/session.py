@@ -1,18 +1,20 @@
 """The seam: what the models ask of the engine.
 
-`Trainer` runs steps of gradient descent on arrays of parameters, `gradients` and `scores` evaluate them.
+`Trainer` runs steps of gradient descent on arrays of parameters, `loss_and_gradients` and `Scorer` evaluate them.
 Nothing above this file knows of tiles, lines or workers; nothing below checks its input.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from fastnet.engine import barrier, programs
 from fastnet.engine.cpu import usable_cores, vector_unit
-from fastnet.engine.memory import Activations, Affine, Batch, Layer, Parameter, Scratch, allocate, lines_of
+from fastnet.engine.kernel import compiled_for
+from fastnet.engine.memory import Activations, Affine, Batch, Layer, Parameter, Scratch, Source, allocate, lines_of
 from fastnet.engine.phases import GROUP2, PANEL
 from fastnet.engine.programs import Plan, Steps, Tiles
 from fastnet.engine.rules import GRADIENT, Rule
@@ -20,28 +22,15 @@ from fastnet.engine.tile import SPARE_ROWS, Tile, choose_tile
 from fastnet.engine.workers import run_on_workers
 
 BLOCK_ROWS = 256  # rows whose activations stay in a second-level cache
+SCORED_ROWS = 120  # the same where all slices are one worker's; whole tiles of 4, 5, 6 or 8 rows
 MOST_SLICES = 4  # of the features: each costs a pass over the hidden activations
 SMALLEST_SLICE = 128  # features
 WORTH_A_WORKER = 2_000_000  # multiply-adds a step for each worker beyond the first
 
 
-@dataclass(frozen=True)
-class Source:
-    """A data set as it is read: X (num, D) C-contiguous uint8, float32 or float64; y (num,) int64 labels;
-    scale and shift (D,) in the model's dtype: features are X * scale + shift."""
-
-    X: np.ndarray
-    y: np.ndarray
-    scale: np.ndarray
-    shift: np.ndarray
-
-    def batch(self, rows: np.ndarray) -> Batch:
-        return Batch(self.X, self.y, rows, self.scale.reshape(1, -1), self.shift.reshape(1, -1))
-
-
-def plan_for(rows: int, inputs: int) -> Plan:
-    """How a batch is cut up: a function of the shapes alone."""
-    blocks = -(-rows // BLOCK_ROWS)
+def plan_for(rows: int, inputs: int, most: int = BLOCK_ROWS) -> Plan:
+    """How a batch is cut up, in blocks of at most so many rows: a function of the shapes alone."""
+    blocks = -(-rows // most)
     block_rows = -(-rows // blocks)
     slices = min(MOST_SLICES, max(1, inputs // SMALLEST_SLICE))
     return Plan(rows, -(-rows // block_rows), block_rows, slices, block_rows + SPARE_ROWS)
@@ -65,7 +54,8 @@ def workers_for(threads: int | None, multiply_adds: int) -> int:
     """Workers for a step of so many multiply-adds: `threads` where given, else as many cores as pay."""
     if threads is not None:
         return threads
-    return max(1, min(usable_cores(), multiply_adds // WORTH_A_WORKER))
+    worth = multiply_adds // WORTH_A_WORKER
+    return min(usable_cores(), worth) if worth > 1 else 1
 
 
 def _multiply_adds(rows: int, layers: tuple[Layer, ...]) -> int:
@@ -138,7 +128,7 @@ class Trainer:
         c = coefficients.astype(self._dtype)
         steps = Steps(c, self._dtype.type(reg), losses, hits)
         layer1, layer2 = (*self._affines, None)[:2]
-        batch, meeting = self._source.batch(rows), barrier.new_barrier()
+        batch, meeting = Batch(*self._source, rows), barrier.new_barrier()
 
         def work(worker: int) -> None:
             programs.train(
@@ -169,26 +159,41 @@ def loss_and_gradients(
     return float(losses[0]), trainer.gradients
 
 
-def scores(layers: tuple[Layer, ...], source: Source, threads: int | None = None) -> np.ndarray:
-    """The scores (num, C) of the whole data set."""
-    count = len(source.X)
-    plan = plan_for(count, layers[0].inputs)
-    tiles = tiles_for(plan, layers)
-    workers = min(workers_for(threads, _multiply_adds(count, layers)), plan.blocks)
-    dtype = layers[0].weight.dtype
-    out = np.empty((count, layers[-1].outputs), dtype)
-    batch = source.batch(np.arange(count).reshape(1, -1))
-    empty = allocate(1, 1, dtype)
+class Scorer:
+    """Scores of so many rows: the plan and the scratch memory, kept from one call to the next."""
 
-    def affine(layer: Layer) -> Affine:
-        weight, bias = (Parameter(value, empty, empty, empty) for value in (layer.weight, layer.bias))
-        return Affine(weight, bias, layer.inputs, layer.outputs)
+    def __init__(self, layers: tuple[Layer, ...], rows: int, threads: int | None = None) -> None:
+        self._plan = plan_for(rows, layers[0].inputs, SCORED_ROWS)
+        self._tiles = tiles_for(self._plan, layers)
+        self._workers = min(workers_for(threads, _multiply_adds(rows, layers)), self._plan.blocks)
+        self._shape = rows, layers[-1].outputs
+        self._dtype = layers[0].weight.dtype
+        empty = allocate(1, 1, self._dtype)
 
-    layer1, layer2 = (*(affine(layer) for layer in layers), None)[:2]
+        def affine(layer: Layer) -> Affine:
+            weight, bias = (Parameter(value, empty, empty, empty) for value in (layer.weight, layer.bias))
+            return Affine(weight, bias, layer.inputs, layer.outputs)
 
-    def work(worker: int) -> None:
-        own, panel = _activations(plan, layers, training=False), allocate(plan.stride, PANEL, dtype)
-        programs.score(tiles, plan, batch, layer1, layer2, own, panel, out, worker, workers)
+        self._affines = (*(affine(layer) for layer in layers), None)[:2]
+        self._own = [
+            (_activations(self._plan, layers, training=False), allocate(self._plan.stride, PANEL, self._dtype))
+            for _ in range(self._workers)
+        ]
+        self._rows = np.arange(rows).reshape(1, -1)
+        self._program: Callable[..., None] | None = None
 
-    run_on_workers(work, workers, abort=lambda: None)
-    return out
+    def run(self, source: Source) -> np.ndarray:
+        """The scores (rows, C) of the whole data set, which has as many rows, always of one dtype."""
+        out = np.empty(self._shape, self._dtype)
+        batch = Batch(*source, self._rows)
+
+        def arguments(worker: int) -> tuple[Any, ...]:
+            return (
+                self._tiles, self._plan, batch, *self._affines, *self._own[worker], out, worker, self._workers
+            )  # fmt: skip
+
+        if self._program is None:
+            self._program = compiled_for(programs.score, arguments(0))
+        program = self._program
+        run_on_workers(lambda worker: program(*arguments(worker)), self._workers, abort=lambda: None)
+        return out

@@ -59,15 +59,18 @@ class Tile:
 def shapes(unit: VectorUnit) -> list[Tile]:
     """The shapes worth compiling: as many accumulators as there are registers for, one row fewer, one row.
 
-    Beside the accumulators a step holds its lines of B and one broadcast.  Where a line takes more than one
-    register, one line is wide enough for all but the single row.
+    Beside the accumulators a step holds its lines of B and one broadcast; a single row uses each line once,
+    so that it may come from memory.  Where a line takes more than one register, one line is wide enough for
+    all but the single row.
     """
     found = []
     for lines in range(1, 6):
         vectors = lines * unit.per_line
         most = min((unit.registers - vectors - 1) // vectors, SPARE_ROWS)
-        rows = {most, most - 1, 1} if lines == 1 or unit.per_line == 1 else {1}
-        found += [Tile(mr, lines) for mr in sorted(rows, reverse=True) if 1 <= mr <= most]
+        rows = {most, most - 1} if lines == 1 or unit.per_line == 1 else set()
+        if most >= 1 or (unit.from_memory and vectors < unit.registers):
+            rows.add(1)
+        found += [Tile(mr, lines) for mr in sorted(rows, reverse=True) if mr >= 1]
     return found
 
 

@@ -49,11 +49,10 @@ TYPES = [
 
 @pytest.mark.parametrize("X_type", TYPES)
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_type_of_number_is_read_for_what_it_is(kind, dtype, X_type):
+def test_every_type_of_number_is_read_for_what_it_is(dtype, X_type):
     numbers = pixels() // 2  # fits int8
     X = numbers.astype(X_type)
-    model = small_model(kind, dtype)
+    model = small_model("two-layer", dtype)
     model.normalization = fastnet.Normalization(numbers.mean(axis=0), np.full(D, 0.02))
     X64 = (X.astype(np.float64) - numbers.mean(axis=0)) * 0.02
     twin = in_reference(model)
@@ -62,9 +61,6 @@ def test_every_type_of_number_is_read_for_what_it_is(kind, dtype, X_type):
     assert error(loss, expected_loss) < TOLERANCE[dtype]
     assert worst_error(grads, expected) < TOLERANCE[dtype]
     assert error(model.loss(X), twin.loss(X64)) < TOLERANCE[dtype]
-    options = {"learning_rate": 0.05, "num_iters": 5, "batch_size": None}
-    history, expected_history = model.train(X, LABELS, **options), twin.train(X64, LABELS, **options)
-    assert error(history["loss_history"], expected_history["loss_history"]) < TOLERANCE[dtype]
 
 
 def reversed_rows(X):

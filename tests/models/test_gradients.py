@@ -20,7 +20,7 @@ CLASSES = [*range(2, 21), 33]
 
 
 def every_value_of_each():
-    """As many (N, D, H, C) as INPUTS, the longest list, has values: each list comes up whole, in mixed order."""
+    """As many (N, D, H, C) as INPUTS, the longest list, has: each list comes up whole, in any order."""
     rng = np.random.default_rng(0)
     columns = [
         itertools.cycle(rng.permutation(values).tolist()) for values in (ROWS, INPUTS, HIDDEN, CLASSES)

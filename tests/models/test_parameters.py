@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from against_reference import DTYPES, KINDS, bits, fastnet_model
+from against_reference import DTYPES, KINDS, bits, error, fastnet_model
 
 import fastnet
 
@@ -74,10 +74,10 @@ def test_what_is_written_into_params_counts(kind, set_value):
         set_value(model.params, name, value)
     h = X if kind == "linear" else np.maximum(X @ values["W1"] + values["b1"], 0)
     W, b = list(values.values())[-2:]
-    np.testing.assert_allclose(model.loss(X), h @ W + b, rtol=1e-4, atol=1e-4)
+    assert error(model.loss(X), h @ W + b) < 1e-5
     for name, array in arrays.items():
         assert model.params[name] is array  # the model's own, as before
-        np.testing.assert_array_equal(array, values[name])
+        np.testing.assert_allclose(array, values[name], rtol=1e-6)  # addition rounds
 
 
 def test_all_params_at_once():
@@ -89,7 +89,7 @@ def test_all_params_at_once():
     model.params |= {"b1": np.ones(H)}
     np.testing.assert_array_equal(model.params["b1"], 1.0)
     hidden = np.maximum(X @ model.params["W1"] + 1.0, 0)
-    np.testing.assert_allclose(model.loss(X), hidden @ model.params["W2"], rtol=1e-4, atol=1e-5)
+    assert error(model.loss(X), hidden @ model.params["W2"]) < 1e-5
 
 
 def test_training_moves_the_arrays_themselves():
@@ -119,11 +119,11 @@ REFUSED = {
         lambda p: p.__ior__({"b1": np.zeros(3)}),
         r"b1 has shape \(3,\), expected \(9,\)",
     ),
-    "a default of another name": (lambda p: p.setdefault("W3", 1.0), "W3"),
-    "del": (lambda p: p.__delitem__("W1"), "cannot be removed"),
-    "pop": (lambda p: p.pop("W1"), "cannot be removed"),
-    "popitem": (lambda p: p.popitem(), "cannot be removed"),
-    "clear": (lambda p: p.clear(), "cannot be removed"),
+    "a default of another name": (lambda p: p.setdefault("W3", 1.0), "none can be removed or added"),
+    "del": (lambda p: p.__delitem__("W1"), "none can be removed or added"),
+    "pop": (lambda p: p.pop("W1"), "none can be removed or added"),
+    "popitem": (lambda p: p.popitem(), "none can be removed or added"),
+    "clear": (lambda p: p.clear(), "none can be removed or added"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Same seed, same bits: run to run, with any number of workers, however a run is cut up, whoever else trains."""
+"""Same seed, same bits: run to run, with any number of workers, however cut up, whoever else trains."""
 
 import threading
 from functools import cache

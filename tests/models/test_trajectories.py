@@ -69,7 +69,7 @@ def blobs(num, D, C, seed):
     rng = np.random.default_rng(seed)
     y = rng.integers(0, C, num)
     centres = np.random.default_rng(9).standard_normal((C, D))
-    return 0.8 * centres[y] + rng.standard_normal((num, D)), y
+    return 0.4 * centres[y] + rng.standard_normal((num, D)), y
 
 
 @pytest.mark.parametrize("batch_size", [16, 100, 130, None])  # epochs of 8, 1 and 1 steps

@@ -30,7 +30,7 @@ def run_both(kind, rule, dtype, runs, **options):
     X, y = data()
     options = {
         "learning_rate": learning_rate,
-        "learning_rate_decay": 0.7,
+        "learning_rate_decay": 0.95,
         "reg": 1e-2,
         "num_iters": 40,
         **options,

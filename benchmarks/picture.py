@@ -1,0 +1,42 @@
+"""The comparison as a picture: a bar for each median, a dot for each round, a line where the machine ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from fastnet.bench import Row
+
+OURS, OTHERS, LIMIT = "#1f6feb", "#b0b7c0", "#d1242f"
+
+
+def write(result: dict[str, Any], rows: list[Row], file: Path) -> str:
+    """Draw rows, from the top down; say what was done."""
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError:
+        return f"{file.name}: not drawn, matplotlib is not installed (extra `plot`)"
+    figure = Figure(figsize=(8.0, 0.6 + 0.36 * len(rows)), layout="constrained")
+    axes = figure.add_subplot()
+    places = list(range(len(rows)))[::-1]
+    axes.barh(places, [r.ms for r in rows], height=0.65, color=[_colour(r) for r in rows])
+    for place, r in zip(places, rows, strict=True):
+        rounds = [1e3 * s / result["steps"] for s in result["contestants"][r.name]["seconds"]]
+        axes.plot(rounds, [place] * len(rounds), ".", markersize=3, color="black", alpha=0.5)
+    floor = 1e3 * result["flops_per_step"] / median(result["peak_flops_per_second"]["float32"])
+    axes.axvline(floor, color=LIMIT, linestyle="--", linewidth=1, label="float32 multiply-add peak")
+    axes.set_yticks(places, [r.name for r in rows])
+    axes.set_xlim(0, 1.25 * max(r.ms for r in rows))  # a round that was interrupted may lie beyond
+    axes.set_xlabel("ms a training step; dots: rounds")
+    axes.legend(loc="lower right", frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    # Without salt and with a date the file would differ each time it is drawn from the same numbers.
+    with matplotlib.rc_context({"svg.hashsalt": "fastnet"}):
+        figure.savefig(file, metadata={"Date": None})
+    return f"{file.name}: drawn"
+
+
+def _colour(r: Row) -> str:
+    return OURS if r.name.startswith("fastnet") else OTHERS

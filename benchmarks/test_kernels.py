@@ -1,0 +1,120 @@
+"""The kernels one by one, in one thread, at the lab's sizes, their operands as near as in a training step."""
+
+import numpy as np
+import pytest
+
+from benchmarks.problem import LAB
+from fastnet.engine import elementary, phases, session
+from fastnet.engine.kernel import program
+from fastnet.engine.lines import load, store
+from fastnet.engine.memory import Batch, Layer, allocate
+from fastnet.engine.phases import PANEL, lanes
+from fastnet.engine.tile import tile_lines
+
+N, D, H, C = LAB.values()
+
+
+@program
+def gather_batch(panel, batch, rows, inputs):
+    """A batch, panel by panel, always into the same one."""
+    for p in range(0, inputs, PANEL):
+        phases.gather(panel, batch, 0, 0, rows, p, PANEL)
+
+
+@program
+def product(tile, panel, rows, weight, inputs, out, columns):
+    """A batch times the weights, as if all panels were the same."""
+    for p in range(0, inputs, PANEL):
+        phases.product(tile, panel, 0, rows, weight, p, PANEL, out, 0, columns, p > 0)
+
+
+@program
+def product_transposed(tile, panel, rows, d_hidden, inputs, sums, columns):
+    """The gradient of the weights, panel by panel, always into the same sums."""
+    for _ in range(0, inputs, PANEL):
+        for j in range(0, columns, tile_lines(tile) * lanes(sums)):
+            phases.product_transposed(tile, panel, 0, PANEL, d_hidden, rows, sums, 0, j, False)
+
+
+@program
+def exp(x, y):
+    for i in range(x.shape[0]):
+        for j in range(0, x.shape[1], lanes(x)):
+            store(y, i, j, elementary.exp(load(x, i, j)))
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    return np.dtype(request.param)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def plan():
+    return session.plan_for(N, D)
+
+
+@pytest.fixture
+def tiles(plan, dtype):
+    return session.tiles_for(plan, (Layer.zeros(D, H, dtype), Layer.zeros(H, C, dtype)))
+
+
+@pytest.fixture
+def panel(rng, plan, dtype):
+    """A converted panel of the batch, rows that a tile may reach beyond it included."""
+    return filled(rng, plan.stride, PANEL, dtype)
+
+
+def filled(rng, rows, columns, dtype):
+    array = allocate(rows, columns, dtype)
+    array[:, :columns] = rng.standard_normal((rows, columns))
+    return array
+
+
+def assert_product(found, a, b):
+    """found = a @ b up to the rounding of sums of that many products."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    bound = a.shape[1] * np.finfo(found.dtype).eps * (np.abs(a) @ np.abs(b))
+    assert (np.abs(found - a @ b) <= bound).all()
+
+
+@pytest.mark.benchmark(group="kernels")
+def test_gather(benchmark, lab, plan, dtype):
+    batch = Batch(lab.X, lab.y, np.ones((1, D), dtype), -lab.mean.astype(dtype).reshape(1, -1), lab.indices[:1])
+    panel = allocate(plan.stride, PANEL, dtype)
+    benchmark(gather_batch, panel, batch, N, D)
+    last = slice(D - PANEL, D)
+    np.testing.assert_array_equal(
+        panel[:N, :PANEL], lab.X[lab.indices[0]][:, last] - lab.mean[last].astype(dtype)
+    )
+
+
+@pytest.mark.benchmark(group="kernels")
+def test_product(benchmark, rng, plan, tiles, panel, dtype):
+    weight, out = filled(rng, D, H, dtype), allocate(plan.stride, H, dtype)
+    out[...] = np.nan
+    benchmark(product, tiles.forward, panel, N, weight, D, out, H)
+    assert_product(out[:N, :H], np.tile(panel[:N, :PANEL], D // PANEL), weight[:, :H])
+
+
+@pytest.mark.benchmark(group="kernels")
+def test_product_transposed(benchmark, rng, plan, tiles, panel, dtype):
+    d_hidden, sums = filled(rng, plan.stride, H, dtype), allocate(PANEL, H, dtype)
+    assert (
+        H % (tiles.backward1.lines * 64 // dtype.itemsize) == 0
+    )  # else product_transposed above stops early
+    sums[...] = np.nan
+    benchmark(product_transposed, tiles.backward1, panel, N, d_hidden, D, sums, H)
+    assert_product(sums[:, :H], panel[:N, :PANEL].T, d_hidden[:N, :H])
+
+
+@pytest.mark.benchmark(group="kernels")
+def test_exp(benchmark, rng, dtype):
+    x = filled(rng, N, H, dtype)
+    y = np.full_like(x, np.nan)
+    benchmark(exp, x, y)
+    np.testing.assert_allclose(y, np.exp(x), rtol=4 * np.finfo(dtype).eps)
