@@ -11,11 +11,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from benchmarks import figures, machine, report, sweep
 from benchmarks.contestants import CONTESTANTS, Train, Unavailable
 from benchmarks.problem import LAB, TOLERANCE, Problem, cifar10, synthetic
+from benchmarks.tables import Result
 from fastnet.bench import take_turns
 from fastnet.engine.cpu import usable_cores
 from fastnet.engine.peak import Peak
@@ -23,44 +23,56 @@ from fastnet.engine.peak import Peak
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = parse(argv)
-    threads = usable_cores()
-    rounds = arguments.rounds
-    if arguments.sweep:
-        head = machine.describe(f"python -m benchmarks.compare --sweep --rounds {rounds}", threads)
-        report.save("sweep", {**head, **sweep.measure(rounds, say)})
-    elif arguments.figures:
-        head = machine.describe(f"python -m benchmarks.compare --figures --rounds {rounds}", threads)
-        report.save("figures", {**head, **figures.measure(rounds, threads, say)})
-    elif not arguments.from_json:
-        command = f"python -m benchmarks.compare --rounds {rounds} --steps {arguments.steps}"
-        command += " --data DIR" if arguments.data else ""
-        problem = (
-            cifar10(arguments.data, arguments.steps, threads)
-            if arguments.data
-            else synthetic(**LAB, steps=arguments.steps, threads=threads)
-        )
-        images = "CIFAR-10" if arguments.data else "random"
-        report.save(
-            "compare", {**machine.describe(command, threads), "images": images, **measure(problem, rounds)}
-        )
-    for line in report.render():
-        say(line)
+    if arguments.from_json:
+        names = list(report.TEXTS)
+    else:
+        run = {"compare": run_compare, "sweep": run_sweep, "figures": run_figures}[arguments.mode]
+        report.save(arguments.mode, run(arguments, usable_cores()))
+        names = [arguments.mode]
+    for name in names:
+        for line in report.render(name):
+            say(line)
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.compare", description="Compare fastnet with what else one could pick."
     )
-    parser.add_argument(
-        "--rounds", type=int, default=15, help="turns that each contestant takes (default 15)"
-    )
+    parser.add_argument("--rounds", type=int, help="turns that each takes (default 15; --sweep, --figures 7)")
     parser.add_argument("--steps", type=int, default=100, help="training steps a turn (default 100)")
     parser.add_argument("--data", metavar="DIR", help="CIFAR-10 (default: random images of its sizes)")
+    parser.set_defaults(mode="compare")
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--sweep", action="store_true", help="sizes small and large, against NumPy")
-    mode.add_argument("--figures", action="store_true", help="predict, threads, start, memory")
+    for name, text in (
+        ("sweep", "sizes small and large, against NumPy"),
+        ("figures", "predict, threads, start, memory"),
+    ):
+        mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
     mode.add_argument("--from-json", action="store_true", help="measure nothing, show the last results anew")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if arguments.rounds is None:
+        arguments.rounds = 15 if arguments.mode == "compare" else 7
+    return arguments
+
+
+def run_compare(arguments: argparse.Namespace, threads: int) -> Result:
+    words = f"--rounds {arguments.rounds} --steps {arguments.steps}"
+    if arguments.data:
+        words, images = f"{words} --data DIR", "CIFAR-10"
+        problem = cifar10(arguments.data, arguments.steps, threads)
+    else:
+        images, problem = "random", synthetic(**LAB, steps=arguments.steps, threads=threads)
+    return {**machine.describe(words, threads), "images": images, **measure(problem, arguments.rounds)}
+
+
+def run_sweep(arguments: argparse.Namespace, threads: int) -> Result:
+    head = machine.describe(f"--sweep --rounds {arguments.rounds}", threads)
+    return {**head, **sweep.measure(arguments.rounds, say)}
+
+
+def run_figures(arguments: argparse.Namespace, threads: int) -> Result:
+    head = machine.describe(f"--figures --rounds {arguments.rounds}", threads)
+    return {**head, **figures.measure(arguments.rounds, threads, say)}
 
 
 def say(text: str) -> None:
@@ -68,7 +80,7 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def measure(problem: Problem, rounds: int) -> dict[str, Any]:
+def measure(problem: Problem, rounds: int) -> Result:
     """Seconds of every contestant and of the peaks in every round, each contestant checked before."""
     trains, errors, missing = prepare(problem)
     peaks = {dtype: Peak(dtype, problem.threads) for dtype in TOLERANCE}

@@ -28,7 +28,7 @@ def pair(dtype: str) -> dict[str, str]:
     """Who meets whom."""
     return {
         "fastnet": f"fastnet {dtype}",
-        "NumPy": next(n for n in CONTESTANTS if n.startswith(f"NumPy {dtype},")),
+        "NumPy": f"NumPy {dtype}, converted beforehand",
     }
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from benchmarks import compare, machine, report, sweep
+from benchmarks import compare, machine, report, sweep, tables
 from benchmarks.problem import synthetic
 from fastnet.engine import peak
 
@@ -26,7 +26,7 @@ def measured():
         patch.setattr(compare, "CONTESTANTS", {name: compare.CONTESTANTS[name] for name in names})
         patch.setattr(compare, "say", lambda text: None)
         problem = synthetic(N=8, D=20, H=5, C=3, steps=4, num_train=50, threads=1)
-        head = machine.describe("the command", 1)
+        head = machine.describe("--and --words", 1)
         return {**head, "images": "random", **compare.measure(problem, rounds=3)}
 
 
@@ -48,7 +48,7 @@ def test_result_says_what_ran_where(measured):
 def test_table_stands_between_the_marks(root, measured):
     readme = root / "README.md"
     readme.write_text(MARKED)
-    list(report.render(root))
+    list(report.render("compare", root))
     text = readme.read_text()
     assert text.startswith("# title\n<!-- benchmark:begin -->\n|")
     assert "old" not in text
@@ -56,38 +56,39 @@ def test_table_stands_between_the_marks(root, measured):
     assert "times as fast as NumPy" in text
     for name in measured["contestants"]:
         assert name in text
-    assert "the command" in text
-    list(report.render(root))
+    assert "benchmarks.compare --and --words`" in text
+    list(report.render("compare", root))
     assert readme.read_text() == text
 
 
 def test_missing_files_and_marks_are_told(root):
-    told = "\n".join(report.render(root))
+    told = "\n".join(report.render("compare", root))
     assert "README.md, claim: is not there, nothing written" in told
-    assert "sweep: no benchmarks/results/sweep.json yet" in told
+    assert "sweep.json is not there yet" in "\n".join(report.render("sweep", root))
     (root / "README.md").write_text("nothing to see")
-    assert "has no <!-- benchmark:begin -->" in "\n".join(report.render(root))
+    assert "has no <!-- benchmark:begin -->" in "\n".join(report.render("compare", root))
     assert (root / "README.md").read_text() == "nothing to see"
 
 
 def test_picture_is_the_same_from_the_same_numbers(root):
     pytest.importorskip("matplotlib")
     picture = root / "benchmarks" / "results" / "compare.svg"
-    list(report.render(root))
+    list(report.render("compare", root))
     first = picture.read_bytes()
-    list(report.render(root))
+    list(report.render("compare", root))
     assert picture.read_bytes() == first
 
 
 def test_rows_that_are_lost_are_shown_as_lost(measured):
     result = copy.deepcopy(measured)
     result["contestants"]["NumPy float32"]["seconds"] = [1e-9] * 3
-    first = report.compare_table(result).splitlines()[2]
-    assert first.startswith("| NumPy float32 (fastnet loses) |")
+    first = tables.compare(result).splitlines()[2]
+    assert first.startswith("| NumPy float32 |")
+    assert "lost" in first
 
 
 def test_contestants_that_could_not_run_are_named(measured):
-    table = report.compare_table({**measured, "missing": {"PyTorch eager": "torch is not installed"}})
+    table = tables.compare({**measured, "missing": {"PyTorch eager": "torch is not installed"}})
     assert "Left out: PyTorch eager, torch is not installed." in table
 
 
@@ -104,7 +105,7 @@ def test_another_contestants_work_stops_the_comparison(monkeypatch):
 def test_sweep_counts_what_is_lost():
     point = sweep.measure_point(synthetic(8, 20, 5, 3, steps=2, num_train=50), "float32", rounds=3)
     lost = {**point, "seconds": {"fastnet": [2.0, 2.0, 9.0], "NumPy": [1.0, 3.0, 2.0]}}
-    table = report.sweep_table({**machine.describe("the command", 1), "rounds": 3, "points": [point, lost]})
+    table = tables.sweep({**machine.describe("--and --words", 1), "rounds": 3, "points": [point, lost]})
     assert "**0.50, lost**" in table
     assert table.count("lost**") in (1, 2)
     assert " of 2." in table

@@ -37,9 +37,7 @@ CONTESTANTS = {
     "NumPy float32": Contestant(lab.float32, "float32", linear=True),
     "NumPy float32, converted beforehand": Contestant(lab.float32_beforehand, "float32", linear=True),
     "NumPy float64": Contestant(lab.float64, "float64", linear=True),
-    "NumPy float64, converted beforehand (the lab's code)": Contestant(
-        lab.float64_beforehand, "float64", linear=True
-    ),
+    "NumPy float64, converted beforehand": Contestant(lab.float64_beforehand, "float64", linear=True),
     "PyTorch eager": Contestant(pytorch.eager, "float32"),
     "PyTorch compiled": Contestant(pytorch.compiled, "float32"),
     "JAX jit + scan": Contestant(jax_scan.plain, "float32"),

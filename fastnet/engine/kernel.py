@@ -16,6 +16,7 @@ import os
 import pickle
 import sys
 import tempfile
+from collections.abc import Callable, Hashable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -117,13 +118,20 @@ def program(function: Any) -> Any:
     return dispatcher
 
 
-def compiled_for(dispatcher: Any, arguments: tuple[Any, ...]) -> Any:
-    """The program compiled for arguments of these types, to be called with such arguments and no others.
+_compiled: dict[Any, Any] = {}
 
-    Numba's dispatcher looks at the type of every argument of every call, which for the engine's nested tuples
-    takes longer than the score of an image.
+
+def compiled_for(dispatcher: Any, key: Hashable, arguments: Callable[[], tuple[Any, ...]]) -> Any:
+    """The program compiled for such arguments, to be called with arguments of the same types and no others.
+
+    key says what their types depend on.  Numba's dispatcher looks at the type of every argument of every
+    call, which for the engine's nested tuples takes longer than the scores of an image.
     """
-    return dispatcher.compile(tuple(numba.typeof(argument) for argument in arguments))
+    found = _compiled.get((dispatcher, key))
+    if found is None:
+        found = dispatcher.compile(tuple(numba.typeof(argument) for argument in arguments()))
+        _compiled[dispatcher, key] = found
+    return found
 
 
 def cache_folder() -> Path:

@@ -6,7 +6,6 @@ Nothing above this file knows of tiles, lines or workers; nothing below checks i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,10 @@ BLOCK_ROWS = 256  # rows whose activations stay in a second-level cache
 SCORED_ROWS = 120  # the same where all slices are one worker's; whole tiles of 4, 5, 6 or 8 rows
 MOST_SLICES = 4  # of the features: each costs a pass over the hidden activations
 SMALLEST_SLICE = 128  # features
-WORTH_A_WORKER = 2_000_000  # multiply-adds a step for each worker beyond the first
+# Multiply-adds that are worth another worker: in a step of a long run, where workers only meet at barriers (three
+# a step, under a microsecond), and in a single call, where a thread must be woken first (some 50 us).
+WORTH_IN_A_RUN = 500_000
+WORTH_IN_A_CALL = 5_000_000
 
 
 def plan_for(rows: int, inputs: int, most: int = BLOCK_ROWS) -> Plan:
@@ -50,16 +52,17 @@ def tiles_for(plan: Plan, layers: tuple[Layer, ...]) -> Tiles:
     )
 
 
-def workers_for(threads: int | None, multiply_adds: int) -> int:
-    """Workers for a step of so many multiply-adds: `threads` where given, else as many cores as pay."""
+def workers_for(threads: int | None, multiply_adds: int, worth: int) -> int:
+    """Workers for so many multiply-adds: `threads` where given, else as many cores as are worth it."""
     if threads is not None:
         return threads
-    worth = multiply_adds // WORTH_A_WORKER
-    return min(usable_cores(), worth) if worth > 1 else 1
+    most = multiply_adds // worth
+    return min(usable_cores(), most) if most > 1 else 1
 
 
 def _multiply_adds(rows: int, layers: tuple[Layer, ...]) -> int:
-    return rows * sum(layer.inputs * layer.outputs for layer in layers)
+    """Of the products of all layers one way, padding included."""
+    return rows * sum(layer.inputs * layer.weight.shape[1] for layer in layers)
 
 
 def _activations(plan: Plan, layers: tuple[Layer, ...], training: bool) -> Activations:
@@ -88,17 +91,23 @@ def _activations(plan: Plan, layers: tuple[Layer, ...], training: bool) -> Activ
 class Trainer:
     """A run of training: the parameters in place, the rule's state, the scratch memory, the workers' number.
 
-    threads is the number of workers, None for as many cores as the work is worth.
+    threads is the number of workers, None for as many cores as a step's work is worth.
     """
 
     def __init__(
-        self, layers: tuple[Layer, ...], source: Source, rows: int, rule: Rule, threads: int | None = None
+        self,
+        layers: tuple[Layer, ...],
+        source: Source,
+        rows: int,
+        rule: Rule,
+        threads: int | None = None,
+        worth: int = WORTH_IN_A_RUN,
     ) -> None:
         self._source, self._rule = source, rule
         self._plan = plan_for(rows, layers[0].inputs)
         self._tiles = tiles_for(self._plan, layers)
         self._dtype = layers[0].weight.dtype
-        self.workers = workers_for(threads, _multiply_adds(rows, layers))
+        self.workers = workers_for(threads, 2 * _multiply_adds(rows, layers), worth)
         self._activations = _activations(self._plan, layers, training=True)
         self._scratch = [
             Scratch(
@@ -107,7 +116,7 @@ class Trainer:
             )
             for _ in range(self.workers)
         ]
-        self._affines = tuple(self._affine(layer) for layer in layers)
+        self._affines = (*(self._affine(layer) for layer in layers), None)[:2]
 
     def _affine(self, layer: Layer) -> Affine:
         def parameter(value: np.ndarray, groups: int) -> Parameter:
@@ -127,16 +136,17 @@ class Trainer:
         losses, hits = np.zeros(count), np.zeros(count, np.int64)
         c = coefficients.astype(self._dtype)
         steps = Steps(c, self._dtype.type(reg), losses, hits)
-        layer1, layer2 = (*self._affines, None)[:2]
         batch, meeting = Batch(*self._source, rows), barrier.new_barrier()
 
-        def work(worker: int) -> None:
-            programs.train(
-                self._tiles, self._rule, self._plan, batch, steps, layer1, layer2, self._activations,
+        def arguments(worker: int) -> tuple[Any, ...]:
+            return (
+                self._tiles, self._rule, self._plan, batch, steps, *self._affines, self._activations,
                 self._scratch[worker], meeting, worker, self.workers,
             )  # fmt: skip
 
-        run_on_workers(work, self.workers, lambda: barrier.abort(meeting))
+        key = self._tiles, self._rule, self._source.X.dtype, self._dtype, self._affines[1] is None
+        program = compiled_for(programs.train, key, lambda: arguments(0))
+        run_on_workers(lambda worker: program(*arguments(worker)), self.workers, lambda: barrier.abort(meeting))
         return losses, hits
 
     @property
@@ -145,6 +155,7 @@ class Trainer:
         return [
             array
             for affine in self._affines
+            if affine is not None
             for array in (affine.weight.state1[:, : affine.outputs], affine.bias.state1[0, : affine.outputs])
         ]
 
@@ -154,7 +165,7 @@ def loss_and_gradients(
 ) -> tuple[float, list[np.ndarray]]:
     """The loss over the whole data set, and the gradients: weight, bias, layer by layer."""
     count = len(source.X)
-    trainer = Trainer(layers, source, count, GRADIENT, threads)
+    trainer = Trainer(layers, source, count, GRADIENT, threads, WORTH_IN_A_CALL)
     losses, _ = trainer.run(np.arange(count).reshape(1, -1), np.zeros((1, 1)), reg)
     return float(losses[0]), trainer.gradients
 
@@ -165,7 +176,7 @@ class Scorer:
     def __init__(self, layers: tuple[Layer, ...], rows: int, threads: int | None = None) -> None:
         self._plan = plan_for(rows, layers[0].inputs, SCORED_ROWS)
         self._tiles = tiles_for(self._plan, layers)
-        self._workers = min(workers_for(threads, _multiply_adds(rows, layers)), self._plan.blocks)
+        self._workers = min(workers_for(threads, _multiply_adds(rows, layers), WORTH_IN_A_CALL), self._plan.blocks)
         self._shape = rows, layers[-1].outputs
         self._dtype = layers[0].weight.dtype
         empty = allocate(1, 1, self._dtype)
@@ -180,10 +191,9 @@ class Scorer:
             for _ in range(self._workers)
         ]
         self._rows = np.arange(rows).reshape(1, -1)
-        self._program: Callable[..., None] | None = None
 
     def run(self, source: Source) -> np.ndarray:
-        """The scores (rows, C) of the whole data set, which has as many rows, always of one dtype."""
+        """The scores (rows, C) of the whole data set, which has as many rows."""
         out = np.empty(self._shape, self._dtype)
         batch = Batch(*source, self._rows)
 
@@ -192,8 +202,7 @@ class Scorer:
                 self._tiles, self._plan, batch, *self._affines, *self._own[worker], out, worker, self._workers
             )  # fmt: skip
 
-        if self._program is None:
-            self._program = compiled_for(programs.score, arguments(0))
-        program = self._program
+        key = self._tiles, source.X.dtype, self._dtype, self._affines[1] is None
+        program = compiled_for(programs.score, key, lambda: arguments(0))
         run_on_workers(lambda worker: program(*arguments(worker)), self._workers, abort=lambda: None)
         return out

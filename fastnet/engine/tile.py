@@ -13,6 +13,7 @@ A shape is a Numba *type*, so a kernel is compiled for the shapes it is called w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from llvmlite import ir
@@ -74,6 +75,7 @@ def shapes(unit: VectorUnit) -> list[Tile]:
     return found
 
 
+@cache
 def choose_tile(unit: VectorUnit, rows: int, lines: int, divides: int | None = None) -> Tile:
     """The shape whose tiles cover rows x lines in the least time.
 

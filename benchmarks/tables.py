@@ -1,0 +1,161 @@
+"""What is told of a result: tables in Markdown, and the claim in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+from benchmarks.contestants import BASE
+from fastnet.bench import Row, row
+
+Result = dict[str, Any]
+
+
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table, its first column to the left and the others to the right."""
+    rule = ["---"] + ["---:"] * (len(heads) - 1)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows))
+
+
+def origin(result: Result) -> str:
+    """Where and how it was measured: the last line of every table."""
+    versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    return (
+        f"`{result['command']}`, {result['date']}, {result['cpu']} ({result['vector unit']}), "
+        f"{result['system']}, {result['threads']} threads, medians of {result['rounds']} rounds.  {versions}."
+    )
+
+
+# --- all contestants -------------------------------------------------------------------------------------
+
+
+def compare_rows(result: Result) -> list[Row]:
+    """Fastest first."""
+    contestants = result["contestants"]
+    base, flops = contestants[BASE]["seconds"], result["flops_per_step"] * result["steps"]
+    rows = [
+        row(name, c["seconds"], base, result["peak_flops_per_second"][c["dtype"]], flops, result["steps"])
+        for name, c in contestants.items()
+    ]
+    return sorted(rows, key=lambda r: r.ms)
+
+
+def compare(result: Result) -> str:
+    def cells(r: Row) -> list[str]:
+        name = f"**{r.name}**" if r.name.startswith("fastnet") else r.name
+        error = result["contestants"][r.name]["loss_error"]
+        percent = f"{100 * r.fraction:.0f} %"
+        return [name, f"{r.ms:.2f}", _ratio(r.ratio), f"{r.gflops:.0f}", percent, _error(error)]
+
+    heads = ("", "ms a step", "ratio", "GFLOP/s", "of the peak", "loss error")
+    sizes = ", ".join(f"{letter}={size}" for letter, size in result["sizes"].items())
+    peaks = ", ".join(
+        f"{median(p) / 1e9:.0f} ({dtype})" for dtype, p in result["peak_flops_per_second"].items()
+    )
+    lines = [
+        markdown(heads, [cells(r) for r in compare_rows(result)]),
+        "",
+        "![The table as a picture](benchmarks/results/compare.svg)",
+        "",
+        f"A training step at {sizes}, of {result['num_train']:,} uint8 images ({result['images']}); "
+        "*converted beforehand*, as the lab does: the clock starts when a float copy of them all is made.  "
+        f"Peak: {peaks} GFLOP/s of multiply-adds.  {origin(result)}",
+    ]
+    lines += [f"Left out: {name}, {reason}." for name, reason in result["missing"].items()]
+    return "\n".join(lines)
+
+
+def claim(result: Result) -> str:
+    """The comparison in a sentence: the fastest way found with each library."""
+    rows = compare_rows(result)
+    own = next(r for r in rows if r.name == BASE)
+    fastest: dict[str, Row] = {}
+    for r in rows:
+        fastest.setdefault(r.name.split()[0], r)
+    others = [f"{r.ratio:.1f} times as fast as {library}" for library, r in fastest.items() if r.name != BASE]
+    return (
+        f"A training step of the lab's network on CIFAR-10's sizes takes **{own.ms:.2f} ms** in float32 "
+        f"on {result['threads']} cores of {result['cpu']}, {100 * own.fraction:.0f} % of their multiply-add "
+        f"peak: {', '.join(others)}, each in the fastest way found ([numbers](#numbers))."
+    )
+
+
+# --- sizes -----------------------------------------------------------------------------------------------
+
+
+def sweep(result: Result) -> str:
+    lost, rows = 0, []
+    for point in result["points"]:
+        own, numpy = point["seconds"]["fastnet"], point["seconds"]["NumPy"]
+        ratio = median(theirs / ours for ours, theirs in zip(own, numpy, strict=True))
+        lost += ratio < 1
+        microseconds = [_digits(1e6 * median(s) / point["steps"]) for s in (own, numpy)]
+        sizes = [str(point["sizes"].get(letter, "")) for letter in "NDHC"]
+        model = "two-layer" if point["sizes"].get("H") else "linear"
+        rows.append(
+            [model, *sizes, point["dtype"], *microseconds, _ratio(ratio), _error(point["loss_error"])]
+        )
+    heads = ("", *"NDHC", "type", "fastnet, µs a step", "NumPy, µs", "NumPy / fastnet", "loss error")
+    return "\n".join([markdown(heads, rows), "", f"Lost: {lost} of {len(rows)}.  {origin(result)}"])
+
+
+# --- figures ---------------------------------------------------------------------------------------------
+
+
+def figures(result: Result) -> str:
+    """Ratios and fractions within a round, and medians of all else."""
+    many = f"predict {result['predicted']:,} images"
+    speeds = [result["predict_flops"] / s for s in result["seconds"]["predict many, fastnet"]]
+    fraction = median(own / most for own, most in zip(speeds, result["peak_flops_per_second"], strict=True))
+    milliseconds = 1e3 * median(result["seconds"]["predict many, fastnet"])
+    microseconds = 1e6 * median(result["seconds"]["predict one, fastnet"]) / result["single"]
+    rows = [
+        (
+            "train, a worker a core: times faster than one",
+            _faster(result, "train, a worker a core", "train, 1 worker"),
+        ),
+        ("than four a core", _faster(result, "train, a worker a core", "train, 4 workers a core")),
+        (f"{many}, ms", f"{milliseconds:.1f}"),
+        ("of the multiply-add peak", f"{100 * fraction:.0f} %"),
+        ("times faster than NumPy", _faster(result, "predict many, fastnet", "predict many, NumPy")),
+        ("predict one image, µs", f"{microseconds:.0f}"),
+        ("times faster than NumPy", _faster(result, "predict one, fastnet", "predict one, NumPy")),
+        ("`import fastnet` over `import numpy`, ms", f"{1e3 * _start(result, 'warm', 'import fastnet'):.0f}"),
+        (
+            "first `train` of a process, nothing compiled yet, s",
+            f"{_start(result, 'cold', 'first train'):.2f}",
+        ),
+        ("compiled before, s", f"{_start(result, 'warm', 'first train'):.2f}"),
+        (
+            "its memory beside the data, at most, MB",
+            f"{_start(result, 'cold', 'bytes beside the data') / 1e6:.0f}",
+        ),
+        ("compiled before, MB", f"{_start(result, 'warm', 'bytes beside the data') / 1e6:.0f}"),
+    ]
+    return "\n".join([markdown(("float32", ""), rows), "", origin(result)])
+
+
+def _faster(result: Result, own: str, other: str) -> str:
+    seconds = result["seconds"]
+    return _ratio(median(b / a for a, b in zip(seconds[own], seconds[other], strict=True)))
+
+
+def _start(result: Result, state: str, what: str) -> float:
+    return median(start[state][what] for start in result["starts"])
+
+
+# --- cells -----------------------------------------------------------------------------------------------
+
+
+def _ratio(ratio: float) -> str:
+    """Of another's time over fastnet's."""
+    return f"**{ratio:.2f}, lost**" if ratio < 1 else f"{ratio:.2f}"
+
+
+def _error(error: float) -> str:
+    return f"{error:.0e}" if error else "0"
+
+
+def _digits(number: float) -> str:
+    return f"{number:.1f}" if number < 100 else f"{number:,.0f}"
