@@ -1,10 +1,14 @@
-"""What fastnet is measured by: see README.md in this folder.
+"""What fastnet is measured by.
 
-problem.py        the work that everyone does, and the reference that everyone is checked against
-contestants/      one table: name -> setup(problem) -> train()
-compare.py        the command: all contestants in one interleaved run, or what it measured before, shown anew
-sweep.py          sizes from the smallest to the largest, against NumPy
-report.py         from results/*.json to tables and a picture; nobody types a number
-machine.py        what ran where: CPU, threads, versions
-test_*.py         pytest-benchmark cases, which the normal test suite runs once each
+    problem          the work that everyone does, and the reference that everyone is checked against
+    contestants      one table: name -> setup(problem) -> train()
+    compare          the command: all contestants in one interleaved run
+    sweep            another run: sizes from the smallest to the largest, against NumPy
+    figures          and another: workers, prediction, start, memory
+    startup          a process that tells what it paid before it trained
+    machine          what ran where: CPU, threads, versions
+    report           from results/*.json to the README files, by way of `tables` and `picture`
+    test_*           pytest-benchmark cases, which the normal test suite runs once each
+
+README.md in this folder says how to run them and how they measure.
 """

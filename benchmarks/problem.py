@@ -117,11 +117,7 @@ def reference_network(problem: Problem, dtype: type) -> reference.Classifier:
     The formulas keep the type of what they are given: other parameters are all that it takes.
     """
     D = problem.X.shape[1]
-    net = (
-        reference.TwoLayerNet(D, problem.H, problem.C)
-        if problem.H
-        else reference.SoftmaxClassifier(D, problem.C)
-    )
+    net = reference.TwoLayerNet(D, problem.H, problem.C) if problem.H else reference.SoftmaxClassifier(D, problem.C)
     net.params = {name: value.astype(dtype) for name, value in problem.params().items()}
     return net
 
@@ -154,6 +150,4 @@ def cifar10(data: str | PathLike[str], steps: int, threads: int | None = None) -
     """The lab's problem on real images: the first 45,000 of CIFAR-10."""
     dataset = fastnet.data.load_cifar10(data)
     X, y = dataset.X_train[:NUM_TRAIN], dataset.y_train[:NUM_TRAIN]
-    return Problem(
-        X, y, X.mean(axis=0), draw(len(X), steps, LAB["N"]), LAB["H"], dataset.num_classes, threads
-    )
+    return Problem(X, y, X.mean(axis=0), draw(len(X), steps, LAB["N"]), LAB["H"], dataset.num_classes, threads)

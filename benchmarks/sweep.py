@@ -39,9 +39,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
             problem = synthetic(N, D, H, C, steps=3, num_train=max(N, 2000))
             point = measure_point(problem, dtype, rounds)
             points.append(point)
-            fastnet, numpy = (
-                1e6 * min(point["seconds"][who]) / point["steps"] for who in ("fastnet", "NumPy")
-            )
+            fastnet, numpy = (1e6 * min(point["seconds"][who]) / point["steps"] for who in ("fastnet", "NumPy"))
             say(f"{problem.sizes} {dtype}: fastnet {fastnet:.0f} us, NumPy {numpy:.0f} us a step")
     return {"rounds": rounds, "points": points}
 

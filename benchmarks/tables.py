@@ -38,7 +38,7 @@ def compare_rows(result: Result) -> list[Row]:
         row(name, c["seconds"], base, result["peak_flops_per_second"][c["dtype"]], flops, result["steps"])
         for name, c in contestants.items()
     ]
-    return sorted(rows, key=lambda r: r.ms)
+    return sorted(rows, key=lambda r: r.ratio)
 
 
 def compare(result: Result) -> str:
@@ -50,13 +50,9 @@ def compare(result: Result) -> str:
 
     heads = ("", "ms a step", "ratio", "GFLOP/s", "of the peak", "loss error")
     sizes = ", ".join(f"{letter}={size}" for letter, size in result["sizes"].items())
-    peaks = ", ".join(
-        f"{median(p) / 1e9:.0f} ({dtype})" for dtype, p in result["peak_flops_per_second"].items()
-    )
+    peaks = ", ".join(f"{median(p) / 1e9:.0f} ({dtype})" for dtype, p in result["peak_flops_per_second"].items())
     lines = [
         markdown(heads, [cells(r) for r in compare_rows(result)]),
-        "",
-        "![The table as a picture](benchmarks/results/compare.svg)",
         "",
         f"A training step at {sizes}, of {result['num_train']:,} uint8 images ({result['images']}); "
         "*converted beforehand*, as the lab does: the clock starts when a float copy of them all is made.  "
@@ -93,9 +89,7 @@ def sweep(result: Result) -> str:
         microseconds = [_digits(1e6 * median(s) / point["steps"]) for s in (own, numpy)]
         sizes = [str(point["sizes"].get(letter, "")) for letter in "NDHC"]
         model = "two-layer" if point["sizes"].get("H") else "linear"
-        rows.append(
-            [model, *sizes, point["dtype"], *microseconds, _ratio(ratio), _error(point["loss_error"])]
-        )
+        rows.append([model, *sizes, point["dtype"], *microseconds, _ratio(ratio), _error(point["loss_error"])])
     heads = ("", *"NDHC", "type", "fastnet, µs a step", "NumPy, µs", "NumPy / fastnet", "loss error")
     return "\n".join([markdown(heads, rows), "", f"Lost: {lost} of {len(rows)}.  {origin(result)}"])
 
@@ -105,44 +99,33 @@ def sweep(result: Result) -> str:
 
 def figures(result: Result) -> str:
     """Ratios and fractions within a round, and medians of all else."""
-    many = f"predict {result['predicted']:,} images"
-    speeds = [result["predict_flops"] / s for s in result["seconds"]["predict many, fastnet"]]
+    seconds, many = result["seconds"], f"predict {result['predicted']:,} images"
+    speeds = [result["predict_flops"] / s for s in seconds["predict many, fastnet"]]
     fraction = median(own / most for own, most in zip(speeds, result["peak_flops_per_second"], strict=True))
-    milliseconds = 1e3 * median(result["seconds"]["predict many, fastnet"])
-    microseconds = 1e6 * median(result["seconds"]["predict one, fastnet"]) / result["single"]
+    milliseconds = 1e3 * median(seconds["predict many, fastnet"])
+    microseconds = 1e6 * median(seconds["predict one, fastnet"]) / result["single"]
+
+    def faster(own: str, other: str) -> str:
+        return _ratio(median(b / a for a, b in zip(seconds[own], seconds[other], strict=True)))
+
+    def start(state: str, what: str) -> float:
+        return median(of_round[state][what] for of_round in result["starts"])
+
     rows = [
-        (
-            "train, a worker a core: times faster than one",
-            _faster(result, "train, a worker a core", "train, 1 worker"),
-        ),
-        ("than four a core", _faster(result, "train, a worker a core", "train, 4 workers a core")),
+        ("workers: one a core, times faster than one", faster("train, a worker a core", "train, 1 worker")),
+        ("than four a core", faster("train, a worker a core", "train, 4 workers a core")),
         (f"{many}, ms", f"{milliseconds:.1f}"),
         ("of the multiply-add peak", f"{100 * fraction:.0f} %"),
-        ("times faster than NumPy", _faster(result, "predict many, fastnet", "predict many, NumPy")),
+        ("times faster than NumPy", faster("predict many, fastnet", "predict many, NumPy")),
         ("predict one image, µs", f"{microseconds:.0f}"),
-        ("times faster than NumPy", _faster(result, "predict one, fastnet", "predict one, NumPy")),
-        ("`import fastnet` over `import numpy`, ms", f"{1e3 * _start(result, 'warm', 'import fastnet'):.0f}"),
-        (
-            "first `train` of a process, nothing compiled yet, s",
-            f"{_start(result, 'cold', 'first train'):.2f}",
-        ),
-        ("compiled before, s", f"{_start(result, 'warm', 'first train'):.2f}"),
-        (
-            "its memory beside the data, at most, MB",
-            f"{_start(result, 'cold', 'bytes beside the data') / 1e6:.0f}",
-        ),
-        ("compiled before, MB", f"{_start(result, 'warm', 'bytes beside the data') / 1e6:.0f}"),
+        ("times faster than NumPy", faster("predict one, fastnet", "predict one, NumPy")),
+        ("`import fastnet` over `import numpy`, ms", f"{1e3 * start('warm', 'import fastnet'):.0f}"),
+        ("first `train` of a process, nothing compiled yet, s", f"{start('cold', 'first train'):.2f}"),
+        ("compiled before, s", f"{start('warm', 'first train'):.2f}"),
+        ("memory beside the data, compiling, MB", f"{1e-6 * start('cold', 'bytes beside the data'):.0f}"),
+        ("compiled before, MB", f"{1e-6 * start('warm', 'bytes beside the data'):.0f}"),
     ]
     return "\n".join([markdown(("float32", ""), rows), "", origin(result)])
-
-
-def _faster(result: Result, own: str, other: str) -> str:
-    seconds = result["seconds"]
-    return _ratio(median(b / a for a, b in zip(seconds[own], seconds[other], strict=True)))
-
-
-def _start(result: Result, state: str, what: str) -> float:
-    return median(start[state][what] for start in result["starts"])
 
 
 # --- cells -----------------------------------------------------------------------------------------------

@@ -84,15 +84,11 @@ def assert_product(found, a, b):
 
 @pytest.mark.benchmark(group="kernels")
 def test_gather(benchmark, lab, plan, dtype):
-    batch = Batch(
-        lab.X, lab.y, np.ones((1, D), dtype), -lab.mean.astype(dtype).reshape(1, -1), lab.indices[:1]
-    )
+    batch = Batch(lab.X, lab.y, np.ones((1, D), dtype), -lab.mean.astype(dtype).reshape(1, -1), lab.indices[:1])
     panel = allocate(plan.stride, PANEL, dtype)
     benchmark(gather_batch, panel, batch, N, D)
     last = slice(D - PANEL, D)
-    np.testing.assert_array_equal(
-        panel[:N, :PANEL], lab.X[lab.indices[0]][:, last] - lab.mean[last].astype(dtype)
-    )
+    np.testing.assert_array_equal(panel[:N, :PANEL], lab.X[lab.indices[0]][:, last] - lab.mean[last].astype(dtype))
 
 
 @pytest.mark.benchmark(group="kernels")
@@ -106,9 +102,7 @@ def test_product(benchmark, rng, plan, tiles, panel, dtype):
 @pytest.mark.benchmark(group="kernels")
 def test_product_transposed(benchmark, rng, plan, tiles, panel, dtype):
     d_hidden, sums = filled(rng, plan.stride, H, dtype), allocate(PANEL, H, dtype)
-    assert (
-        H % (tiles.backward1.lines * 64 // dtype.itemsize) == 0
-    )  # else product_transposed above stops early
+    assert H % (tiles.backward1.lines * 64 // dtype.itemsize) == 0  # else product_transposed above stops early
     sums[...] = np.nan
     benchmark(product_transposed, tiles.backward1, panel, N, d_hidden, D, sums, H)
     assert_product(sums[:, :H], panel[:N, :PANEL].T, d_hidden[:N, :H])

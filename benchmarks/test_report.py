@@ -112,8 +112,6 @@ def test_sweep_counts_what_is_lost():
 
 
 def test_sweep_reaches_the_ends_of_every_size():
-    for sizes, low, high in zip(
-        zip(*sweep.POINTS, strict=True), (1, 2, 0, 2), (4096, 3072, 1024, 100), strict=True
-    ):
+    for sizes, low, high in zip(zip(*sweep.POINTS, strict=True), (1, 2, 0, 2), (4096, 3072, 1024, 100), strict=True):
         assert (min(sizes), max(sizes)) == (low, high)
     assert min(H for *_, H, _ in sweep.POINTS if H) == 8

@@ -36,4 +36,5 @@ def load(path: str | PathLike[str]) -> TwoLayerNet | SoftmaxClassifier:
     """
     from fastnet import checkpoints  # and with it tempfile and zipfile, which `import fastnet` does without
 
-    return checkpoints.load(path)
+    model: TwoLayerNet | SoftmaxClassifier = checkpoints.load(path)
+    return model

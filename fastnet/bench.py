@@ -13,14 +13,10 @@ from statistics import median
 
 Seconds = Mapping[str, Sequence[float]]  # by name, one for each round
 
-PAUSE = (
-    0.1  # seconds between two: threads of the last may spin for a while yet, on a core that the next needs
-)
+PAUSE = 0.1  # seconds between two: threads of the last may spin for a while yet, on a core that the next needs
 
 
-def take_turns(
-    tasks: Mapping[str, Callable[[], object]], rounds: int, pause: float = PAUSE
-) -> dict[str, list[float]]:
+def take_turns(tasks: Mapping[str, Callable[[], object]], rounds: int, pause: float = PAUSE) -> dict[str, list[float]]:
     """The seconds that each task took in each round.  Each round begins with another task."""
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
     order = list(tasks)

@@ -132,7 +132,7 @@ def _plain(array: Array) -> Array:
     if not array.flags.aligned:
         return array.copy()
     memory = (ctypes.c_uint8 * array.nbytes).from_address(array.ctypes.data)
-    plain = np.frombuffer(memory, array.dtype).reshape(array.shape)
+    plain: Array = np.ndarray(array.shape, array.dtype, buffer=memoryview(memory))
     memory.owner = array  # type: ignore[attr-defined]  # keeps the data alive as long as the view
     return plain
 

@@ -11,6 +11,7 @@ Network Case Study"; the 0.5 makes the gradient of the L2 term reg * W.)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +84,7 @@ class Classifier:
         std = checks.non_negative("std", std)
         self._rng = _generator(seed)
         self._scorers: dict[Any, Scorer] = {}
-        self._layers = tuple(Layer.zeros(i, o, self.dtype) for i, o in zip(sizes, sizes[1:], strict=False))
+        self._layers = tuple(Layer.zeros(i, o, self.dtype) for i, o in pairwise(sizes))
         self._params = Parameters()
         for layer, (weight, bias) in zip(self._layers, names, strict=True):
             dict.__setitem__(self._params, weight, layer.W)
@@ -196,7 +197,7 @@ class Classifier:
             raise ValueError(f"optimizer is {optimizer!r}, expected SGD(), Momentum() or Adam()")
         if callback is not None and not callable(callback):
             raise ValueError(f"callback is {callback!r}, expected a function of one argument, a Progress")
-        callbacks = [training.LossLines()] if verbose else []
+        callbacks: list[training.Callback] = [training.LossLines()] if verbose else []
         callbacks += [callback] if callback is not None else []
         trainer = session.Trainer(
             self._layers, self._source(data, labels), batches.size, rules.Rule(optimizer.rule), workers
@@ -248,12 +249,13 @@ class Classifier:
         """The scores of checked rows.  The last scorer is kept: another prediction of as many rows finds its
         memory allocated and its program chosen.  It is taken out while it works, so threads do not share it.
         """
-        key = len(data), data.dtype, threads
+        workers = self._workers(threads)
+        key = len(data), data.dtype, workers
         scorer = self._scorers.pop(key, None)
         if scorer is None:
             from fastnet.engine.session import Scorer  # imports Numba
 
-            scorer = Scorer(self._layers, len(data), self._workers(threads))
+            scorer = Scorer(self._layers, len(data), workers)
         scores = scorer.run(self._source(data))
         self._scorers = {key: scorer}
         return scores

@@ -45,7 +45,8 @@ class Normalization:
             if not (np.abs(scale).max() <= limit and np.abs(shift).max() <= limit):
                 raise ValueError(f"the normalization has numbers too large, expected ones that fit {dtype}")
             self._prepared[dtype] = scale.astype(dtype).reshape(1, -1), shift.astype(dtype).reshape(1, -1)
-        return self._prepared[dtype]
+        prepared: tuple[NDArray[Any], NDArray[Any]] = self._prepared[dtype]
+        return prepared
 
     @classmethod
     def fit(cls, X: Any, scale: bool = False) -> Normalization:
@@ -56,7 +57,9 @@ class Normalization:
         """
         array = np.asarray(X)
         if array.ndim != 2 or len(array) == 0 or array.dtype.kind not in "buif":
-            raise ValueError(f"X is {array.dtype} of shape {array.shape}, expected numbers of shape (N, D), N at least 1")
+            raise ValueError(
+                f"X is {array.dtype} of shape {array.shape}, expected numbers of shape (N, D), N at least 1"
+            )
         rows = max(1, _BLOCK_BYTES // (8 * max(1, array.shape[1])))
         blocks = [array[first : first + rows] for first in range(0, len(array), rows)]
         mean = sum(block.sum(axis=0, dtype=np.float64) for block in blocks) / len(array)

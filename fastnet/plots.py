@@ -58,9 +58,7 @@ def accuracy_curves(train_acc_history: Sequence[float], val_acc_history: Sequenc
             # A single epoch would be an invisible line of no length, and thousands of marks a smear.
             marker = "o" if len(history) <= 50 else ""
             label = f"{name}, {history[-1]:.3f} at the end"
-            axes.plot(
-                epochs, history, color=colour, marker=marker, markersize=3.5, linewidth=1.8, label=label
-            )
+            axes.plot(epochs, history, color=colour, marker=marker, markersize=3.5, linewidth=1.8, label=label)
     _label(axes, x="epoch", y="accuracy")
     axes.locator_params(axis="x", integer=True)
     if axes.lines:

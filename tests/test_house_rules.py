@@ -174,8 +174,7 @@ RULES = {
             "@kernel\ndef f(n):\n    return [n]",
             "@program\ndef f(n):\n    return sum(i for i in range(n))",
         ],
-        "@kernel\ndef f(a: np.ndarray, n):\n    return a[0], n\n"
-        "def g(n):\n    assert n\n    return np.zeros(n)",
+        "@kernel\ndef f(a: np.ndarray, n):\n    return a[0], n\ndef g(n):\n    assert n\n    return np.zeros(n)",
     ),
     "public names are documented": Rule(
         [
@@ -209,9 +208,7 @@ def test_rule_is_kept(name):
     assert found == []
 
 
-@pytest.mark.parametrize(
-    ("name", "source"), [(name, source) for name in RULES for source in RULES[name].guilty]
-)
+@pytest.mark.parametrize(("name", "source"), [(name, source) for name in RULES for source in RULES[name].guilty])
 def test_rule_finds_a_breach(name, source):
     assert list(RULES[name].breaches(ast.parse(source)))
 

@@ -32,9 +32,7 @@ def test_public_names():
 def test_import_loads_nothing_heavy():
     heavy = ["numba", "llvmlite", "matplotlib", "urllib.request", "tarfile"]
     code = f"import sys, fastnet, fastnet.data; print([name for name in {heavy} if name in sys.modules])"
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120
-    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
 
 

@@ -34,9 +34,7 @@ def _train(transposed: bool, problem: Problem):
     if transposed:
         params["W1"] = params["W1"].T
     params = jax.device_put(params)
-    data = jax.device_put(
-        (problem.X, np.int32(problem.y), np.float32(problem.mean), np.int32(problem.indices))
-    )
+    data = jax.device_put((problem.X, np.int32(problem.y), np.float32(problem.mean), np.int32(problem.indices)))
 
     def train():
         nonlocal params

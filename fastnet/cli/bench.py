@@ -83,9 +83,7 @@ def measure(size: Size, workers: int) -> tuple[list[Row], dict[str, float]]:
 def fastnet_training(X: Any, y: Any, rows: Any, dtype: Any, workers: int) -> Callable[[], object]:
     net = fastnet.TwoLayerNet(D, H, C, dtype=dtype, seed=0, threads=workers)
     net.normalization = fastnet.Normalization.fit(X)
-    return lambda: net.train(X, y, indices=rows, learning_rate=RATE, learning_rate_decay=1.0, reg=REG)[
-        "loss_history"
-    ]
+    return lambda: net.train(X, y, indices=rows, learning_rate=RATE, learning_rate_decay=1.0, reg=REG)["loss_history"]
 
 
 def numpy_training(X: Any, y: Any, rows: Any, dtype: Any) -> Callable[[], object]:

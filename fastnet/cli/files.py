@@ -30,7 +30,5 @@ def output_folder(path: Path) -> Path:
         with TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise CommandError(
-            f"{path}: cannot be written ({error.strerror}); name another folder with --out"
-        ) from error
+        raise CommandError(f"{path}: cannot be written ({error.strerror}); name another folder with --out") from error
     return path

@@ -48,9 +48,7 @@ class Parser(argparse.ArgumentParser):
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The arguments, with the command's function as `run`; SystemExit where there is nothing to run."""
-    parser = Parser(
-        prog="fastnet", description="Train small neural networks on the CPU at the speed of the hardware."
-    )
+    parser = Parser(prog="fastnet", description="Train small neural networks on the CPU at the speed of the hardware.")
     parser.add_argument("--version", action="version", version=f"fastnet {__version__}")
     parser.set_defaults(json=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -159,9 +157,7 @@ def _default(dataset: str, name: str) -> str:
     if name == "model" and len(values) > 1:
         return "both"
     if len(set(values)) > 1:
-        return ", ".join(
-            f"{value} for {recipe.model}" for value, recipe in zip(values, DEFAULTS[dataset], strict=True)
-        )
+        return ", ".join(f"{value} for {recipe.model}" for value, recipe in zip(values, DEFAULTS[dataset], strict=True))
     if values[0] is None:
         return "full" if name == "batch_size" else _AUTOMATIC[name]
     return str(values[0])

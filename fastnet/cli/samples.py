@@ -48,9 +48,7 @@ def _numpy(path: Path) -> NDArray[Any]:
         raise
     # On damaged input NumPy and the decompressors below it raise a dozen unrelated types.
     except Exception as error:
-        raise CommandError(
-            f"{path}: not a readable NumPy file ({error}); write it with numpy.save"
-        ) from error
+        raise CommandError(f"{path}: not a readable NumPy file ({error}); write it with numpy.save") from error
 
 
 def _rows(samples: NDArray[Any], image_shape: Shape | None) -> NDArray[Any]:
@@ -66,9 +64,7 @@ def _rows(samples: NDArray[Any], image_shape: Shape | None) -> NDArray[Any]:
 
 def _picture(path: Path, image_shape: Shape | None) -> NDArray[Any]:
     if image_shape is None or image_shape[0] not in (1, 3):
-        raise CommandError(
-            f"{path}: the model was not trained on grey or colour images; give its rows as .npy"
-        )
+        raise CommandError(f"{path}: the model was not trained on grey or colour images; give its rows as .npy")
     try:
         from PIL import Image
     except ImportError as error:

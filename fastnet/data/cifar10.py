@@ -39,12 +39,8 @@ class Distribution:
 
 
 DISTRIBUTIONS = {
-    "binary": Distribution(
-        "cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530", "cifar-10-batches-bin"
-    ),
-    "python": Distribution(
-        "cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a", "cifar-10-batches-py"
-    ),
+    "binary": Distribution("cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530", "cifar-10-batches-bin"),
+    "python": Distribution("cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a", "cifar-10-batches-py"),
 }
 
 
@@ -80,9 +76,7 @@ def load_cifar10(path: str | os.PathLike[str]) -> Dataset:
         batches[stem] = PARSERS[suffix](data, source)
     missing = [stem + suffix for stem in (*TRAIN_BATCHES, TEST_BATCH) if stem not in batches]
     if missing:
-        raise FileNotFoundError(
-            f"{location}: no {', '.join(missing)}: expected five training batches and a test batch"
-        )
+        raise FileNotFoundError(f"{location}: no {', '.join(missing)}: expected five training batches and a test batch")
     X_train, y_train = _joined([batches[stem] for stem in TRAIN_BATCHES])
     X_test, y_test = _joined([batches[TEST_BATCH]])
     return Dataset(X_train, y_train, X_test, y_test, LABEL_NAMES, IMAGE_SHAPE)

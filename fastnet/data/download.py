@@ -75,9 +75,7 @@ def fetch(url: str, path: Path, md5: str, progress: Progress | None = None) -> N
         _transfer(url, part, progress)
     if (found := _md5(part)) != md5:
         part.unlink()
-        raise ValueError(
-            f"{url}: what arrived has MD5 {found}: expected {md5}; try again, or name a mirror by url="
-        )
+        raise ValueError(f"{url}: what arrived has MD5 {found}: expected {md5}; try again, or name a mirror by url=")
     os.replace(part, path)
 
 

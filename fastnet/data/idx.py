@@ -112,8 +112,7 @@ def _load_part(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.i
     labels = _read_uint8(labels_path, dimensions=1)
     if len(images) != len(labels):
         raise ValueError(
-            f"{labels_path}: {len(labels)} labels: expected {len(images)}, "
-            f"one for each image of {images_path}"
+            f"{labels_path}: {len(labels)} labels: expected {len(images)}, one for each image of {images_path}"
         )
     return images, labels.astype(np.int64)
 

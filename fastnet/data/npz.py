@@ -39,9 +39,7 @@ def load_npz(file: str | os.PathLike[str]) -> Dataset:
         return Dataset(X_train, y_train)
     X_test, y_test = _checked_pair(path, arrays, "X_test", "y_test")
     if X_test.shape[1] != X_train.shape[1]:
-        raise ValueError(
-            f"{path}: X_test has {X_test.shape[1]} columns: expected {X_train.shape[1]}, as in {names[0]}"
-        )
+        raise ValueError(f"{path}: X_test has {X_test.shape[1]} columns: expected {X_train.shape[1]}, as in {names[0]}")
     return Dataset(X_train, y_train, X_test, y_test)
 
 
@@ -56,9 +54,7 @@ def _read_arrays(path: Path) -> dict[str, Any]:
                 return {name: archive[name] for name in (*train, "X_test", "y_test") if name in archive}
         # On damaged input NumPy, zipfile and the decompressors raise a dozen types, OSError among them.
         except Exception as error:
-            raise ValueError(
-                f"{path}: not a readable npz archive ({error}): write it with numpy.savez"
-            ) from error
+            raise ValueError(f"{path}: not a readable npz archive ({error}): write it with numpy.savez") from error
 
 
 def _checked_pair(

@@ -31,9 +31,7 @@ def spiral(
         If a count is below 1, or the seed out of range.
     """
     if points_per_class < 1 or classes < 1:
-        raise ValueError(
-            f"points_per_class={points_per_class}, classes={classes}: expected at least 1 of each"
-        )
+        raise ValueError(f"points_per_class={points_per_class}, classes={classes}: expected at least 1 of each")
     rng = np.random.RandomState(seed)  # the case study's generator: no other gives its points
     radius = np.linspace(0.0, 1.0, points_per_class)
     arms = []

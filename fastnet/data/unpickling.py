@@ -68,9 +68,7 @@ def unpickle_dict(data: bytes, source: str) -> dict[str, Any]:
         result = machine.stack.pop()
         if not isinstance(result, dict):
             raise ValueError(f"it holds a {type(result).__name__}: expected a dict")
-        return {
-            _text(key): value.array if isinstance(value, _Array) else value for key, value in result.items()
-        }
+        return {_text(key): value.array if isinstance(value, _Array) else value for key, value in result.items()}
     except (ValueError, TypeError, IndexError, KeyError) as error:
         reason = error if isinstance(error, ValueError) else f"it is damaged ({error!r})"
         raise ValueError(f"{source}: not a readable pickle of arrays: {reason}") from error
@@ -185,15 +183,11 @@ class _Array:
     def __init__(self, *_: object) -> None:
         self.array: NDArray[Any] | None = None
 
-    def set_state(
-        self, version: int, shape: tuple[int, ...], dtype: _Dtype, fortran: bool, raw: str | bytes
-    ) -> None:
+    def set_state(self, version: int, shape: tuple[int, ...], dtype: _Dtype, fortran: bool, raw: str | bytes) -> None:
         self.array = _from_buffer(raw, dtype, shape, "F" if fortran else "C")
 
 
-def _from_buffer(
-    raw: str | bytes | bytearray, dtype: _Dtype, shape: tuple[int, ...], order: str
-) -> NDArray[Any]:
+def _from_buffer(raw: str | bytes | bytearray, dtype: _Dtype, shape: tuple[int, ...], order: str) -> NDArray[Any]:
     """`numpy._core.numeric._frombuffer`, with its arguments checked."""
     if isinstance(raw, str):
         raw = raw.encode("latin-1")

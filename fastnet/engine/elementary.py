@@ -13,10 +13,9 @@ from math import factorial
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
 from numba.extending import intrinsic
 
-from fastnet.engine.lines import call, emit_fma, line_ir
+from fastnet.engine.lines import emit_fma
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,9 @@ def _emit_log(builder: ir.IRBuilder, argument: ir.Value, bits: int) -> ir.Value:
     result = x.where("==", infinity, infinity, result)
     result = x.where("==", 0.0, -infinity, result)
     result = x.where("<", 0.0, float("nan"), result)
-    return _Line(builder, builder.select(builder.fcmp_unordered("uno", argument, argument), argument, result.value)).value
+    return _Line(
+        builder, builder.select(builder.fcmp_unordered("uno", argument, argument), argument, result.value)
+    ).value
 
 
 @intrinsic

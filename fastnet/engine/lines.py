@@ -56,7 +56,7 @@ _LINES = (LineType(types.float32), LineType(types.float64))
 def _register_arithmetic(symbol: Callable[..., Any], instruction: str) -> None:
     @infer_global(symbol)
     class _Arithmetic(ConcreteTemplate):
-        cases = [signature(line, line, line) for line in _LINES]
+        cases = tuple(signature(line, line, line) for line in _LINES)
 
     @lower_builtin(symbol, LineType, LineType)
     def _lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
@@ -104,7 +104,12 @@ def emit_splat(builder: ir.IRBuilder, scalar: ir.Value, kind: ir.VectorType) -> 
 
 
 def emit_address(
-    context: Any, builder: ir.IRBuilder, array_type: types.Array, array: ir.Value, row: ir.Value, column: ir.Value
+    context: Any,
+    builder: ir.IRBuilder,
+    array_type: types.Array,
+    array: ir.Value,
+    row: ir.Value,
+    column: ir.Value,
 ) -> ir.Value:
     """The address of array[row, column], array being two-dimensional and C-contiguous.
 

@@ -36,8 +36,7 @@ def _run_chains(typingctx: Any, lines: Any, rounds: Any) -> Any:
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
         addresses = [
-            emit_address(context, builder, sig.args[0], args[0], INDEX(row), INDEX(0))
-            for row in range(2 + chains())
+            emit_address(context, builder, sig.args[0], args[0], INDEX(row), INDEX(0)) for row in range(2 + chains())
         ]
         factor, term, *starts = (emit_load(builder, address, line_ir(kind.scalar)) for address in addresses)
         before = builder.block
@@ -100,6 +99,4 @@ class Peak:
         return self._per_round * self._rounds
 
     def __call__(self) -> None:
-        run_on_workers(
-            lambda worker: run_chains(self._lines[worker], self._rounds), self._workers, abort=lambda: None
-        )
+        run_on_workers(lambda worker: run_chains(self._lines[worker], self._rounds), self._workers, abort=lambda: None)

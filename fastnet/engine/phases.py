@@ -17,13 +17,7 @@ from __future__ import annotations
 
 from llvmlite import ir
 from numba.core import types
-
-from typing import Any
-
-from llvmlite import ir
-from numba.core import types
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
 
 from fastnet.engine.elementary import exp, log
 from fastnet.engine.kernel import kernel
@@ -31,8 +25,8 @@ from fastnet.engine.lines import (
     INDEX,
     LineType,
     emit_address,
-    fma,
     first_lanes,
+    fma,
     lane_max,
     lane_sum,
     larger,

@@ -17,7 +17,6 @@ import numpy as np
 
 from fastnet.engine.barrier import wait
 from fastnet.engine.kernel import kernel, program
-from fastnet.engine.memory import Activations, Affine, Batch
 from fastnet.engine.phases import (
     GROUP2,
     PANEL,
@@ -92,7 +91,19 @@ def forward_share(tile, plan, batch, k, first, rows, layer, panel, partial, work
             p0 = slice_bound(s, plan.slices, layer.inputs)
             p1 = slice_bound(s + 1, plan.slices, layer.inputs)
             forward(
-                tile, batch, k, first, r0, r1, p0, p1, layer.weight.value, layer.outputs, panel, partial, s * plan.stride
+                tile,
+                batch,
+                k,
+                first,
+                r0,
+                r1,
+                p0,
+                p1,
+                layer.weight.value,
+                layer.outputs,
+                panel,
+                partial,
+                s * plan.stride,
             )
 
 

@@ -13,7 +13,17 @@ import numpy as np
 from fastnet.engine import barrier, programs
 from fastnet.engine.cpu import usable_cores, vector_unit
 from fastnet.engine.kernel import compiled_for
-from fastnet.engine.memory import Activations, Affine, Batch, Layer, Parameter, Scratch, Source, allocate, lines_of
+from fastnet.engine.memory import (
+    Activations,
+    Affine,
+    Batch,
+    Layer,
+    Parameter,
+    Scratch,
+    Source,
+    allocate,
+    lines_of,
+)
 from fastnet.engine.phases import GROUP2, PANEL
 from fastnet.engine.programs import Plan, Steps, Tiles
 from fastnet.engine.rules import GRADIENT, Rule
@@ -62,7 +72,7 @@ def workers_for(threads: int | None, multiply_adds: int, worth: int) -> int:
 
 def _multiply_adds(rows: int, layers: tuple[Layer, ...]) -> int:
     """Of the products of all layers one way, padding included."""
-    return rows * sum(layer.inputs * layer.weight.shape[1] for layer in layers)
+    return rows * sum(layer.inputs * int(layer.weight.shape[1]) for layer in layers)
 
 
 def _activations(plan: Plan, layers: tuple[Layer, ...], training: bool) -> Activations:
@@ -121,8 +131,8 @@ class Trainer:
     def _affine(self, layer: Layer) -> Affine:
         def parameter(value: np.ndarray, groups: int) -> Parameter:
             empty = allocate(1, 1, self._dtype)
-            states = [np.zeros_like(value) if n < self._rule.states else empty for n in range(2)]
-            return Parameter(value, *states, squares=allocate(groups, value.shape[1], self._dtype))
+            state1, state2 = (np.zeros_like(value) if n < self._rule.states else empty for n in range(2))
+            return Parameter(value, state1, state2, allocate(groups, value.shape[1], self._dtype))
 
         groups = -(-layer.inputs // GROUP2)  # at least as many as there are of either size
         return Affine(parameter(layer.weight, groups), parameter(layer.bias, 1), layer.inputs, layer.outputs)
@@ -187,7 +197,10 @@ class Scorer:
 
         self._affines = (*(affine(layer) for layer in layers), None)[:2]
         self._own = [
-            (_activations(self._plan, layers, training=False), allocate(self._plan.stride, PANEL, self._dtype))
+            (
+                _activations(self._plan, layers, training=False),
+                allocate(self._plan.stride, PANEL, self._dtype),
+            )
             for _ in range(self._workers)
         ]
         self._rows = np.arange(rows).reshape(1, -1)

@@ -83,9 +83,9 @@ def run_on_workers(task: Task, workers: int, abort: Callable[[], object]) -> Non
         abort()
         errors.append(error)
     for worker in started:
-        error = _join(worker, abort, errors)
-        if error is not None:
-            errors.append(error)
+        failure = _join(worker, abort, errors)
+        if failure is not None:
+            errors.append(failure)
         _idle.append(worker)
     if errors:
         raise errors[0]

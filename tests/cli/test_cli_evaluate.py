@@ -36,9 +36,7 @@ def test_accuracy_over_all_and_for_each_class(run, thresholds):
 
 def test_an_archive_of_one_part_is_measured_and_said_to_be_training_data(run, thresholds):
     np.savez("d.npz", X=np.array([[1.0], [-1.0]]), y=np.array([1, 1]))
-    assert run("evaluate", thresholds, "--data", "d.npz").out.startswith(
-        "training accuracy 0.5000 of 2 images"
-    )
+    assert run("evaluate", thresholds, "--data", "d.npz").out.startswith("training accuracy 0.5000 of 2 images")
 
 
 @pytest.mark.parametrize(

@@ -95,9 +95,7 @@ def test_an_option_that_is_not_given_leaves_the_recipe_alone():
 
 
 def test_options_count_before_and_after_the_data_set():
-    arguments = parse(
-        ["train", "--json", "--out", "there", "--reg", "2", "npz", "--data", "x", "--hidden", "3"]
-    )
+    arguments = parse(["train", "--json", "--out", "there", "--reg", "2", "npz", "--data", "x", "--hidden", "3"])
     assert (arguments.json, str(arguments.out), arguments.reg, arguments.hidden) == (True, "there", 2.0, 3)
     assert arguments.dataset == "npz"
 

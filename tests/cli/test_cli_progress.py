@@ -23,9 +23,7 @@ def clock(monkeypatch):
 
 
 def state(iteration, num_iters=100, loss=2.5, epoch=1, val_accuracy=None):
-    return SimpleNamespace(
-        iteration=iteration, num_iters=num_iters, loss=loss, epoch=epoch, val_accuracy=val_accuracy
-    )
+    return SimpleNamespace(iteration=iteration, num_iters=num_iters, loss=loss, epoch=epoch, val_accuracy=val_accuracy)
 
 
 def screen(text):

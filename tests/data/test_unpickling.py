@@ -116,9 +116,7 @@ DAMAGED = "description of an array is damaged"
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        pytest.param(
-            b"\x80\x02}(" + b")" + b"\x85" * 200_000 + b"K\x01u.", PLAIN_KEY, id="deep tuple as key"
-        ),
+        pytest.param(b"\x80\x02}(" + b")" + b"\x85" * 200_000 + b"K\x01u.", PLAIN_KEY, id="deep tuple as key"),
         pytest.param(b"\x80\x02" + b"]" * 200_000 + b"a" * 199_999 + b".", "holds a list", id="deep lists"),
         pytest.param(array_pickle(b"K\x01\x85", OBJECT_FIELD, b"U\x08AAAAAAAA"), "dtype 'V8'", id="pointers"),
         pytest.param(array_pickle(dtype=DTYPE % (b"u1", b"O")), "byte order 'O'", id="byte order"),
@@ -127,12 +125,8 @@ DAMAGED = "description of an array is damaged"
         pytest.param(array_pickle(dtype=b"U\x02u1"), DAMAGED, id="no dtype"),
         pytest.param(array_pickle(shape=b"K\x04"), DAMAGED, id="shape a number"),
         pytest.param(array_pickle(shape=b"G\x40\x10\0\0\0\0\0\0\x85"), DAMAGED, id="shape of floats"),
-        pytest.param(
-            array_pickle(shape=b"J\xff\xff\xff\xffJ\xfc\xff\xff\xff\x86"), DAMAGED, id="negative shape"
-        ),
-        pytest.param(
-            array_pickle(b"(K\0" + b"J\xff\xff\xff\x7f" * 3 + b"t", raw=b"U\0"), "too big", id="large"
-        ),
+        pytest.param(array_pickle(shape=b"J\xff\xff\xff\xffJ\xfc\xff\xff\xff\x86"), DAMAGED, id="negative shape"),
+        pytest.param(array_pickle(b"(K\0" + b"J\xff\xff\xff\x7f" * 3 + b"t", raw=b"U\0"), "too big", id="large"),
         pytest.param(
             array_pickle(b"K\0\x8a\x09" + b"\x7f" * 9 + b"\x86", raw=b"U\0"),
             "dimension exceeded",
@@ -141,9 +135,7 @@ DAMAGED = "description of an array is damaged"
         pytest.param(array_pickle(b"(" + b"K\x01" * 99 + b"K\x04t"), "found 100", id="100 dimensions"),
         pytest.param(array_pickle(raw=b"K\x04"), DAMAGED, id="raw a number"),
         pytest.param(array_pickle(raw=b"X\x06\0\0\0\xe2\x82\xacabc"), "latin-1", id="raw not bytes"),
-        pytest.param(
-            b"\x80\x02c_codecs\nencode\nN}U\x01xU\x01xs\x86b.", "state of a function", id="function"
-        ),
+        pytest.param(b"\x80\x02c_codecs\nencode\nN}U\x01xU\x01xs\x86b.", "state of a function", id="function"),
         pytest.param(b"\x80\x02cnumpy\ndtype\n(cnumpy\ndtype\nK\x01U\x01<tb.", "state of a type", id="class"),
         pytest.param(b"\x80\x02U\x01x)R.", "'str' object is not callable", id="call of a text"),
         pytest.param(b"\x80\x02c_codecs\nencode\nU\x01xU\x05rot13\x86R.", "encoding 'rot13'", id="encoding"),

@@ -37,7 +37,7 @@ def test_vector_units_by_features():
     assert VectorUnit.of(x86, frozenset({"avx512f", "avx2", "avx", "fma"})).per_line == 1
     assert VectorUnit.of(x86, frozenset({"avx2", "avx", "fma"})) == VectorUnit("AVX2", 32, 16, True)
     assert not VectorUnit.of(x86, frozenset({"sse2"})).fma
-    assert NEON == VectorUnit("NEON", 16, 32, True, from_memory=False)
+    assert VectorUnit("NEON", 16, 32, True, from_memory=False) == NEON
     assert VectorUnit.of("arm64-apple-darwin", frozenset()) == NEON
 
 

@@ -30,7 +30,11 @@ def rounds(meeting, workers, worker, count, seen, counts):
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 8])
 def test_nobody_passes_before_all_have_come(workers):
-    meeting, seen, counts = barrier.new_barrier(), np.zeros(workers, np.int64), np.zeros((workers, 8), np.int64)
+    meeting, seen, counts = (
+        barrier.new_barrier(),
+        np.zeros(workers, np.int64),
+        np.zeros((workers, 8), np.int64),
+    )
     done = []
     run_on_workers(lambda w: done.append(rounds(meeting, workers, w, 300, seen, counts)), workers, lambda: None)
     assert done == [True] * workers

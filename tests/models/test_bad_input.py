@@ -75,6 +75,7 @@ WORKERS = {
     "1.0": (1.0, "threads is 1.0, expected an integer of at least 1"),
     "True": (True, "threads is True, expected an integer of at least 1"),
     "text": ("two", "threads is 'two', expected an integer of at least 1"),
+    "a list": ([2], r"threads is \[2\], expected an integer of at least 1"),
 }
 
 NUMBERS = {
@@ -210,8 +211,22 @@ def test_predictions_refuse(method, case):
 @pytest.mark.parametrize("method", ["loss", "predict", "predict_proba"])
 def test_predictions_refuse_workers(method, case):
     value, message = WORKERS[case]
-    with pytest.raises(ValueError, match=message):
-        getattr(small_model(), method)(X, threads=value)
+    model = small_model()
+    for _ in range(2):
+        with pytest.raises(ValueError, match=message):
+            getattr(model, method)(X, threads=value)
+        model.predict(X, threads=1)  # memory kept for one worker must not serve True
+
+
+def test_workers_are_checked_in_every_prediction(monkeypatch):
+    model = small_model()
+    model.predict(X)
+    monkeypatch.setenv("FASTNET_THREADS", "two")
+    with pytest.raises(ValueError, match="FASTNET_THREADS is 'two'"):
+        model.predict(X)
+    model.threads = 0
+    with pytest.raises(ValueError, match="threads is 0"):
+        model.predict(X)
 
 
 def test_float64_takes_what_float32_cannot():
@@ -307,9 +322,7 @@ def test_a_garbled_environment_variable_is_refused(text, monkeypatch, unharmed):
         (np.int64(4), None, None, 4),
     ],
 )
-def test_the_argument_comes_before_the_models_before_the_environments(
-    argument, own, variable, expected, monkeypatch
-):
+def test_the_argument_comes_before_the_models_before_the_environments(argument, own, variable, expected, monkeypatch):
     asked = []
 
     class Trainer(session.Trainer):

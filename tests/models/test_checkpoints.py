@@ -1,5 +1,6 @@
 """Models on disk: what was saved comes back bit for bit, and what is no model is refused."""
 
+import io
 import json
 import os
 import pickle
@@ -14,7 +15,7 @@ from against_reference import DTYPES, KINDS, bits, fastnet_model
 import fastnet
 
 D, H, C = 7, 9, 4
-X = np.random.default_rng(0).integers(0, 256, (30, D), dtype=np.uint8)
+X = np.random.default_rng(0).integers(0, 256, (20, D), dtype=np.uint8)
 
 
 def small_model(kind="two-layer", dtype=np.float32):
@@ -46,7 +47,6 @@ def test_what_was_saved_comes_back(kind, dtype, scale, tmp_path):
     assert type(loaded) is type(model)
     assert (loaded.dtype, loaded.label_names, loaded.image_shape) == (model.dtype, None, None)
     assert bits(loaded) == bits(model)
-    np.testing.assert_array_equal(loaded.loss(X), model.loss(X))
     if scale is None:
         assert loaded.normalization is None
     else:
@@ -62,6 +62,12 @@ def test_names_and_shape_come_back(saved):
     assert loaded.image_shape == (7, 1)
 
 
+def test_predictions_come_back(saved):
+    model = small_model()
+    model.normalization = fastnet.Normalization.fit(X, scale=True)
+    np.testing.assert_array_equal(fastnet.load(saved).predict_proba(X), model.predict_proba(X))
+
+
 def test_numbers_at_the_ends_of_their_type_come_back(tmp_path):
     model = small_model()
     info = np.finfo(np.float32)
@@ -73,7 +79,7 @@ def test_numbers_at_the_ends_of_their_type_come_back(tmp_path):
 def test_a_loaded_model_goes_on_training(saved):
     loaded = fastnet.load(saved)
     before = loaded.params["W1"].copy()
-    loaded.train(X, np.arange(30) % C, num_iters=2, batch_size=10)
+    loaded.train(X, np.arange(20) % C, num_iters=2, batch_size=10)
     assert (loaded.params["W1"] != before).any()
 
 
@@ -152,8 +158,9 @@ def test_a_truncated_file_is_refused(saved):
 
 def test_a_flipped_bit_is_found_or_harmless(saved):
     data, expected = saved.read_bytes(), fastnet.load(saved)
+    body, index = range(0, len(data) - 600, 11), range(len(data) - 600, len(data), 2)
     found = 0
-    for position in range(len(data)):
+    for position in (*body, *index):
         damaged = bytearray(data)
         damaged[position] ^= 1 << position % 8
         saved.write_bytes(damaged)
@@ -167,7 +174,7 @@ def test_a_flipped_bit_is_found_or_harmless(saved):
         assert loaded.normalization.mean.tobytes() == expected.normalization.mean.tobytes()
         assert loaded.normalization.scale.tobytes() == expected.normalization.scale.tobytes()
         assert (loaded.label_names, loaded.image_shape) == (expected.label_names, expected.image_shape)
-    assert found > len(data) / 2
+    assert found > (len(body) + len(index)) / 2
 
 
 class _Exploit:
@@ -175,11 +182,17 @@ class _Exploit:
         return os.mkdir, ("exploited",)
 
 
+def array_file():
+    file = io.BytesIO()
+    np.save(file, np.zeros(3))
+    return file.getvalue()
+
+
 FOREIGN = {
     "nothing": lambda path: path.write_bytes(b""),
     "text": lambda path: path.write_text("not a model"),
     "a pickle": lambda path: path.write_bytes(pickle.dumps(_Exploit())),
-    "an array": lambda path: np.save(path, np.zeros(3)),
+    "an array": lambda path: path.write_bytes(array_file()),
     "other arrays": lambda path: np.savez(path, X=np.zeros(3)),
     "a pickled array": lambda path: np.savez(path, header=np.array([_Exploit()], dtype=object)),
     "a zip archive": lambda path: zipfile.ZipFile(path, "w").close(),
@@ -235,7 +248,6 @@ def test_a_wrong_header_is_refused(saved, header):
 @pytest.mark.parametrize(
     "arrays",
     [
-        {"header": None},
         {"params__W1": None},
         {"mean": None},  # with a scale
         {"scale": None},

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from against_reference import DTYPES, KINDS, TOLERANCE, error, fastnet_model, in_reference, worst_error
+from against_reference import TOLERANCE, error, fastnet_model, in_reference, worst_error
 
 import fastnet
 from fastnet import Normalization, normalization
@@ -29,9 +29,7 @@ def test_fit_is_mean_and_deviation(X_type, block, monkeypatch):
 def test_fit_reads_a_memmap_and_leaves_it_alone(tmp_path):
     pixels().tofile(tmp_path / "X.bin")
     X = np.memmap(tmp_path / "X.bin", np.uint8, "r", shape=pixels().shape)
-    np.testing.assert_array_equal(
-        Normalization.fit(X, scale=True).scale, Normalization.fit(pixels(), scale=True).scale
-    )
+    np.testing.assert_array_equal(Normalization.fit(X, scale=True).scale, Normalization.fit(pixels(), scale=True).scale)
     assert (tmp_path / "X.bin").read_bytes() == pixels().tobytes()
 
 
@@ -44,8 +42,7 @@ def test_a_feature_that_never_varies_keeps_scale_1(rows, constant):
 
 
 @pytest.mark.parametrize("scale", [False, True])
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "dtype"), [("two-layer", np.float32), ("linear", np.float64)])
 def test_applied_it_is_the_same_as_normalising_beforehand(kind, dtype, scale):
     X, y = pixels(), np.arange(50) % 4
     fitted = Normalization.fit(X, scale)

@@ -13,11 +13,11 @@ from fastnet import training
 WORKERS = [1, 2, 3, 5, 8]
 SHAPES = {  # N, D, H, C, steps
     "lab": (200, 3072, 80, 10, 12),
-    "one": (1, 1, 1, 2, 40),
-    "fewer rows than workers": (3, 5, 17, 4, 40),
-    "fewer features than workers": (41, 2, 50, 3, 40),
+    "next to nothing": (2, 1, 1, 2, 40),
+    "fewer rows than workers": (3, 5, 7, 4, 40),
+    "fewer features than workers": (40, 2, 50, 3, 40),
     "two slices, two blocks": (259, 300, 23, 11, 12),
-    "four slices, three blocks": (513, 515, 33, 19, 6),
+    "four slices, three blocks": (599, 515, 33, 19, 6),
 }
 
 
@@ -27,14 +27,15 @@ def data(D, C):
     return rng.integers(0, 256, (600, D), dtype=np.uint8), rng.integers(0, C, 600)
 
 
-def train(kind, dtype, sizes, optimizer=None, **options):
-    """The bits of a short run on uint8 rows that are normalised on the way in."""
+def train(kind, dtype, sizes, optimizer=None, X_type=np.uint8, **options):
+    """The bits of a short run on rows that are normalised on the way in."""
     N, D, H, C, steps = sizes
     X, y = data(D, C)
+    X = X.astype(X_type)
     model = fastnet_model(kind, D, H, C, std=0.1, dtype=dtype, seed=1)
     model.normalization = fastnet.Normalization.fit(X, scale=True)
     options = {"learning_rate": 0.05, "num_iters": steps, "batch_size": N, "optimizer": optimizer, **options}
-    return bits(model, model.train(X, y, X[:90], y[:90], **options))
+    return bits(model, model.train(X, y, X[:80], y[:80], **options))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -53,19 +54,16 @@ def test_run_to_run(kind):
 
 
 def test_bits_tell_runs_apart():
-    N, D, H, C, steps = SHAPES["one"]
-    assert train("linear", np.float64, (N, D, H, C, steps)) != train(
-        "linear", np.float64, (N, D, H, C, steps + 1)
-    )
+    N, D, H, C, steps = SHAPES["next to nothing"]
+    assert train("linear", np.float64, (N, D, H, C, steps)) != train("linear", np.float64, (N, D, H, C, steps + 1))
     model = fastnet_model("linear", 3, 1, 2, seed=0)
     before = bits(model)
     model.params["W"][2, 1] = np.nextafter(model.params["W"][2, 1], 1)
     assert bits(model) != before
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("N", [41, 513])
+@pytest.mark.parametrize(("kind", "dtype"), [("two-layer", np.float32), ("linear", np.float64)])
+@pytest.mark.parametrize("N", [40, 599])
 def test_loss_and_scores_for_any_number_of_workers(N, kind, dtype):
     X, y = data(300, 11)
     model = fastnet_model(kind, 300, 23, 11, std=0.1, dtype=dtype, seed=1)
@@ -84,7 +82,8 @@ def test_loss_and_scores_for_any_number_of_workers(N, kind, dtype):
 def test_optimizers_with_a_state(optimizer):
     # Their state is shared out as the parameters are.
     sizes = SHAPES["two slices, two blocks"]
-    assert len({train("two-layer", np.float32, sizes, optimizer, threads=w) for w in WORKERS}) == 1
+    results = {train("two-layer", np.float64, sizes, optimizer, np.float64, threads=w) for w in WORKERS}
+    assert len(results) == 1
 
 
 @pytest.mark.parametrize("sampling", ["replacement", "shuffle"])
@@ -93,10 +92,8 @@ def test_cutting_a_run_into_stretches_changes_nothing(optimizer, sampling, monke
     def run():
         stretches = []
         callback = lambda progress: stretches.append(progress.iteration)  # noqa: E731
-        sizes = (41, 300, 23, 11, 100)
-        result = train(
-            "two-layer", np.float32, sizes, optimizer, sampling=sampling, threads=2, callback=callback
-        )
+        options = {"sampling": sampling, "threads": 2, "callback": callback}
+        result = train("two-layer", np.float64, (40, 300, 23, 11, 100), optimizer, np.float64, **options)
         return result, len(stretches)
 
     usual, _ = run()
@@ -136,8 +133,7 @@ def test_models_trained_at_once_each_keep_their_bits():
 # --- scores of many rows and of few ---
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "dtype"), [("two-layer", np.float32), ("linear", np.float64)])
 def test_scores_do_not_depend_on_the_rows_beside(kind, dtype):
     X, _ = data(300, 11)
     model = fastnet_model(kind, 300, 23, 11, std=0.1, dtype=dtype, seed=1)
@@ -149,7 +145,7 @@ def test_scores_do_not_depend_on_the_rows_beside(kind, dtype):
     np.testing.assert_array_equal(model.loss(X[order]), scores[order])
     # In chunks: whatever is cut up otherwise, the numbers agree.
     limit = 1e-6 * np.abs(scores).max()
-    for size in (1, 2, 7, 64, 255, 256, 257, 599):
+    for size in (1, 7, 65, 250, 256, 257, 599):
         chunks = [model.loss(X[first : first + size]) for first in range(0, len(X), size)]
         np.testing.assert_allclose(np.concatenate(chunks), scores, rtol=0, atol=limit)
         labels = np.concatenate([model.predict(X[first : first + size]) for first in range(0, len(X), size)])

@@ -27,7 +27,7 @@ def images():
 
 @cache
 def replayed():
-    """Row numbers for every step, and what the reference makes of them."""
+    """The row numbers of every step."""
     return np.random.default_rng(6).integers(0, 2000, (STEPS, N))
 
 
@@ -52,9 +52,8 @@ def test_500_steps_of_the_lab_follow_the_reference(kind, dtype):
     model.normalization = fastnet.Normalization.fit(X)
     history = model.train(X, y, indices=replayed(), **options(kind))
 
-    assert (
-        expected["loss_history"][-1] < 0.9 * expected["loss_history"][0]
-    )  # it learns: there is a way to err on
+    first, *_, last = expected["loss_history"]
+    assert last < 0.9 * first  # it learns: there is a way to err on
     tolerance = {np.float32: 1e-3, np.float64: 1e-9}[dtype]
     np.testing.assert_allclose(history["loss_history"], expected["loss_history"], rtol=tolerance)
     assert worst_error(model.params, params) < tolerance
@@ -72,10 +71,10 @@ def blobs(num, D, C, seed):
     return 0.4 * centres[y] + rng.standard_normal((num, D)), y
 
 
-@pytest.mark.parametrize("batch_size", [16, 100, 130, None])  # epochs of 8, 1 and 1 steps
+@pytest.mark.parametrize("batch_size", [20, 100, 130, None])  # epochs of 6, 1, 1, 1 steps
 @pytest.mark.parametrize("kind", KINDS)
 def test_accuracies_and_decay_are_the_references(kind, batch_size):
-    (X, y), (X_val, y_val) = blobs(130, 30, 7, seed=1), blobs(90, 30, 7, seed=2)
+    (X, y), (X_val, y_val) = blobs(130, 30, 7, seed=1), blobs(80, 30, 7, seed=2)
     model = fastnet_model(kind, 30, 19, 7, std=0.1, dtype=np.float64, seed=4)
     expected_model = reference_model(kind, 30, 19, 7, std=0.1, seed=4)
     arguments = {

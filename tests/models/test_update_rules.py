@@ -9,7 +9,7 @@ import reference
 
 D, H, C = 300, 21, 7  # features in two slices
 RULES = {
-    "sgd": (fastnet.SGD, reference.SGD, {}, {}, 0.3),
+    "sgd": (fastnet.SGD, reference.SGD, {}, {}, 0.5),
     "momentum": (fastnet.Momentum, reference.Momentum, {"momentum": 0.8}, {"mu": 0.8}, 0.1),
     "nesterov": (fastnet.Momentum, reference.Nesterov, {"momentum": 0.8, "nesterov": True}, {"mu": 0.8}, 0.1),
     "adam": (fastnet.Adam, reference.Adam, {"beta1": 0.8, "beta2": 0.99, "epsilon": 1e-6}, None, 1e-2),
@@ -45,7 +45,7 @@ def run_both(kind, rule, dtype, runs, **options):
     return losses, expected_losses, model.params, expected.params
 
 
-@pytest.mark.parametrize("batch_size", [16, 300, 513])  # rows are worked off in blocks of at most 256
+@pytest.mark.parametrize("batch_size", [20, 400, 600])  # rows are worked off in blocks of at most 256
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_rule_on_every_model_is_the_references(kind, rule, batch_size):
@@ -55,18 +55,16 @@ def test_every_rule_on_every_model_is_the_references(kind, rule, batch_size):
     assert worst_error(params, expected) < 1e-9
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_every_rule_in_float32(rule):
-    losses, expected_losses, params, expected = run_both("two-layer", rule, np.float32, 1, batch_size=300)
+@pytest.mark.parametrize("rule", ["sgd", "adam"])  # no number of theirs, and every number of adam's
+def test_rules_in_float32(rule):
+    losses, expected_losses, params, expected = run_both("two-layer", rule, np.float32, 1, batch_size=400)
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-4)
     assert worst_error(params, expected) < 1e-3
 
 
 @pytest.mark.parametrize("rule", ["momentum", "adam"])
 def test_each_call_of_train_begins_with_a_new_state(rule):
-    losses, expected_losses, params, expected = run_both(
-        "linear", rule, np.float64, 2, batch_size=16, num_iters=9
-    )
+    losses, expected_losses, params, expected = run_both("linear", rule, np.float64, 2, batch_size=20, num_iters=9)
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-9)
     assert worst_error(params, expected) < 1e-9
 
@@ -75,7 +73,7 @@ def test_one_optimizer_serves_several_models():
     X, y = data()
     adam = fastnet.Adam()
     models = [fastnet_model("linear", D, H, C, dtype=np.float64, seed=1) for _ in range(2)]
-    first, second = (model.train(X, y, optimizer=adam, num_iters=5, batch_size=16) for model in models)
+    first, second = (model.train(X, y, optimizer=adam, num_iters=5, batch_size=20) for model in models)
     assert first == second
 
 
@@ -93,6 +91,6 @@ def test_plain_descent_by_four_names(optimizer):
     X, y = data()
     model = fastnet_model("linear", D, H, C, dtype=np.float64, seed=1)
     expected = reference_model("linear", D, H, C, seed=1)
-    model.train(X, y, optimizer=optimizer, num_iters=5, batch_size=16)
-    expected.train(X, y, num_iters=5, batch_size=16)
+    model.train(X, y, optimizer=optimizer, num_iters=5, batch_size=20)
+    expected.train(X, y, num_iters=5, batch_size=20)
     assert worst_error(model.params, expected.params) < 1e-12
