@@ -3,6 +3,7 @@
 python -m benchmarks.compare [--rounds R] [--steps S] [--data DIR]    all contestants on the lab's problem
 python -m benchmarks.compare --sweep [--rounds R]                     sizes small and large, against NumPy
 python -m benchmarks.compare --figures [--rounds R]                   predict, threads, start, memory
+python -m benchmarks.compare --phases [--rounds R]                    where the time of a step goes
 python -m benchmarks.compare --from-json                              show the last results anew
 """
 
@@ -12,7 +13,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import figures, machine, report, sweep
+from benchmarks import figures, machine, phases, report, sweep
 from benchmarks.contestants import CONTESTANTS, Train, Unavailable
 from benchmarks.problem import LAB, TOLERANCE, Problem, cifar10, synthetic
 from benchmarks.tables import Result
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.from_json:
         names = list(report.TEXTS)
     else:
-        run = {"compare": run_compare, "sweep": run_sweep, "figures": run_figures}[arguments.mode]
+        run = {"compare": run_compare, "sweep": run_sweep, "figures": run_figures, "phases": run_phases}[arguments.mode]
         report.save(arguments.mode, run(arguments, usable_cores()))
         names = [arguments.mode]
     for name in names:
@@ -46,6 +47,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     for name, text in (
         ("sweep", "sizes small and large, against NumPy"),
         ("figures", "predict, threads, start, memory"),
+        ("phases", "where the time of a step goes"),
     ):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
     mode.add_argument("--from-json", action="store_true", help="measure nothing, show the last results anew")
@@ -73,6 +75,11 @@ def run_sweep(arguments: argparse.Namespace, threads: int) -> Result:
 def run_figures(arguments: argparse.Namespace, threads: int) -> Result:
     head = machine.describe(f"--figures --rounds {arguments.rounds}", threads)
     return {**head, **figures.measure(arguments.rounds, threads, say)}
+
+
+def run_phases(arguments: argparse.Namespace, threads: int) -> Result:
+    head = machine.describe(f"--phases --rounds {arguments.rounds}", 1)
+    return {**head, **phases.measure(arguments.rounds, say)}
 
 
 def say(text: str) -> None:

@@ -58,7 +58,7 @@ def measure_point(problem: Problem, dtype: str, rounds: int) -> dict[str, Any]:
     if not errors["fastnet"] < TOLERANCE[dtype]:
         raise RuntimeError(f"fastnet is off by {errors['fastnet']:.1e} at {problem.sizes}, {dtype}")
     longer = problem.with_steps(max(1, min(MOST_STEPS, int(SECONDS / slowest * problem.steps))))
-    seconds = take_turns({who: setup(longer) for who, setup in setups.items()}, rounds, pause=0.02)
+    seconds = take_turns({who: setup(longer) for who, setup in setups.items()}, rounds)
     return {
         "sizes": problem.sizes,
         "dtype": dtype,

@@ -128,6 +128,23 @@ def figures(result: Result) -> str:
     return "\n".join([markdown(("float32", ""), rows), "", origin(result)])
 
 
+# --- phases ----------------------------------------------------------------------------------------------
+
+
+def phases(result: Result) -> str:
+    """Each phase beside its bound: its multiply-adds at the peak of the same round."""
+    rows = []
+    for name, seconds in result["seconds"].items():
+        flops = result["flops"][name] * result["repeats"]
+        bounds = [flops / peak for peak in result["peak_flops_per_second"]]
+        share = median(s / whole for s, whole in zip(seconds, result["seconds"]["whole step"], strict=True))
+        fraction = median(bound / s for bound, s in zip(bounds, seconds, strict=True))
+        microseconds, bound = (1e6 * median(values) / result["repeats"] for values in (seconds, bounds))
+        rows.append([name, f"{microseconds:.0f}", f"{bound:.0f}", f"{100 * fraction:.0f} %", f"{100 * share:.0f} %"])
+    heads = ("float32, one worker", "µs", "bound, µs", "bound / time", "share of the step")
+    return "\n".join([markdown(heads, rows), "", origin(result)])
+
+
 # --- cells -----------------------------------------------------------------------------------------------
 
 

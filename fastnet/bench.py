@@ -13,7 +13,8 @@ from statistics import median
 
 Seconds = Mapping[str, Sequence[float]]  # by name, one for each round
 
-PAUSE = 0.1  # seconds between two: threads of the last may spin for a while yet, on a core that the next needs
+# Seconds between two turns: OpenBLAS's threads spin on for a tenth of a second on a core that the next one needs.
+PAUSE = 0.2
 
 
 def take_turns(tasks: Mapping[str, Callable[[], object]], rounds: int, pause: float = PAUSE) -> dict[str, list[float]]:

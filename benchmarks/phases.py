@@ -1,0 +1,92 @@
+"""Where the time of a training step goes: each phase alone, in one thread, beside the whole step and the peak."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.problem import LAB, synthetic
+from fastnet.bench import take_turns
+from fastnet.engine import programs
+from fastnet.engine.kernel import program
+from fastnet.engine.memory import Batch, Layer, Source
+from fastnet.engine.peak import Peak
+from fastnet.engine.phases import PANEL, gather
+from fastnet.engine.rules import Rule
+from fastnet.engine.session import Trainer
+
+REPEATS = 50  # of a phase in a turn
+
+
+@program
+def gather_rows(batch, rows, inputs, panel, repeats):
+    """The whole batch, panel by panel: once on the way forward, and once more on the way back."""
+    for k in range(repeats):
+        for p in range(0, inputs, PANEL):
+            gather(panel, batch, k, 0, rows, p, min(PANEL, inputs - p))
+
+
+@program
+def forward(tiles, plan, batch, layer, panel, partial, repeats):
+    for k in range(repeats):
+        programs.forward_share(tiles.forward, plan, batch, k, 0, plan.rows, layer, panel, partial, 0, 1)
+
+
+@program
+def middle(tiles, plan, batch, layer1, layer2, a, repeats):
+    for k in range(repeats):
+        programs.middle_share(tiles, plan, batch, k, 0, plan.rows, layer1, layer2, a, 0, 1)
+
+
+@program
+def backward(tiles, rule, plan, batch, layer1, layer2, a, scratch, steps, repeats):
+    for k in range(repeats):
+        programs.backward_share(
+            tiles, rule, plan, batch, k, 0, 0, plan.rows, layer1, layer2, a, scratch,
+            steps.coefficients, steps.reg, 0, 1,
+        )  # fmt: skip
+
+
+def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
+    problem = synthetic(**LAB, steps=REPEATS, threads=1)
+    N, D, H, C = (problem.sizes[letter] for letter in "NDHC")
+    dtype = np.dtype(np.float32)
+    layers = Layer.zeros(D, H, dtype), Layer.zeros(H, C, dtype)
+    for layer in layers:
+        layer.W[...] = 1e-3 * np.random.default_rng(0).standard_normal(layer.W.shape)
+    source = Source(problem.X, problem.y, np.ones((1, D), dtype), -problem.mean.astype(dtype).reshape(1, -1))
+    trainer = Trainer(layers, source, N, Rule("sgd"), threads=1)
+    batch, rates = Batch(*source, problem.indices), np.full((REPEATS, 1), 1e-6)
+    tiles, plan, a, scratch = trainer._tiles, trainer._plan, trainer._activations, trainer._scratch[0]
+    layer1, layer2 = trainer._affines
+    steps = programs.Steps(rates.astype(dtype), dtype.type(0.5), np.zeros(REPEATS), np.zeros(REPEATS, np.int64))
+    peak = Peak("float32", 1)
+    tasks: dict[str, Callable[[], object]] = {
+        "gather and convert, once": lambda: gather_rows(batch, N, D, scratch.panel, REPEATS),
+        "forward, with it": lambda: forward(tiles, plan, batch, layer1, scratch.panel, a.partial, REPEATS),
+        "middle": lambda: middle(tiles, plan, batch, layer1, layer2, a, REPEATS),
+        "backward and update, with it": lambda: backward(
+            tiles, Rule("sgd"), plan, batch, layer1, layer2, a, scratch, steps, REPEATS
+        ),
+        "whole step": lambda: trainer.run(problem.indices, rates, 0.5),
+        "peak": peak,
+    }
+    for task in tasks.values():
+        task()
+    say(f"{', '.join(tasks)}: {rounds} rounds")
+    seconds = take_turns(tasks, rounds)
+    return {
+        "rounds": rounds,
+        "repeats": REPEATS,
+        "peak_flops_per_second": [peak.flops / s for s in seconds.pop("peak")],
+        "flops": {
+            "gather and convert, once": 0,
+            "forward, with it": 2 * N * D * H,
+            "middle": 4 * N * H * C,
+            "backward and update, with it": 2 * N * D * H + 2 * N * H * C,
+            "whole step": 4 * N * D * H + 6 * N * H * C,
+        },
+        "seconds": seconds,
+    }
