@@ -47,6 +47,7 @@ class Parameters(dict[str, Array]):
         self[name][...] = array
 
     def update(self, *others: Any, **named: Any) -> None:
+        """Write several parameters, as `params[name] = value` does each."""
         for name, value in dict(*others, **named).items():
             self[name] = value
 

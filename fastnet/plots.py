@@ -32,7 +32,8 @@ PALETTE = (
 class Predictor(Protocol):
     """What `decision_boundary` needs of a model."""
 
-    def predict(self, X: Any, /) -> NDArray[Any]: ...
+    def predict(self, X: Any, /) -> NDArray[Any]:
+        """The labels of the rows of X."""
 
 
 def loss_curve(loss_history: Sequence[float]) -> Figure:

@@ -50,7 +50,8 @@ class Steps(Protocol):
 
     def run(
         self, rows: NDArray[np.int64], coefficients: NDArray[np.float64], reg: float
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """A step for each row of coefficients: its loss before the update, and how many rows were right."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Schedule:
         return np.asarray(self.learning_rate * np.power(self.decay, epochs, dtype=np.float64))
 
     def to_end_of_epoch(self, done: int) -> int:
+        """Iterations from `done` to the end of its epoch."""
         return self.iterations_per_epoch - done % self.iterations_per_epoch
 
 

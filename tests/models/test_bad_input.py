@@ -326,9 +326,9 @@ def test_the_argument_comes_before_the_models_before_the_environments(argument, 
     asked = []
 
     class Trainer(session.Trainer):
-        def __init__(self, *arguments):
-            asked.append(arguments[-1])
-            super().__init__(*arguments)
+        def __init__(self, layers, source, rows, rule, threads=None, *others):
+            asked.append(threads)
+            super().__init__(layers, source, rows, rule, threads, *others)
 
     monkeypatch.setattr(session, "Trainer", Trainer)
     if variable is None:

@@ -13,7 +13,7 @@ REG = 0.3
 
 # Around the sizes at which the engine cuts something: register tiles and cache lines (all remainders), groups
 # and panels of features, slices of features, blocks of 256 rows.
-ROWS = [*range(4, 15), *range(255, 260), 513]
+ROWS = [*range(8, 15), *range(255, 260), 513]
 INPUTS = [*range(1, 51), *range(127, 132), *range(511, 516)]
 HIDDEN = [*range(1, 51)]
 CLASSES = [*range(2, 21), 33]
@@ -26,8 +26,10 @@ def every_value_of_each():
     return list(itertools.islice(zip(*columns, strict=True), len(INPUTS)))
 
 
-# So few rows have tiles of their own for each width, each compiled anew: one narrow and one wide are seen.
+# Fewer rows may have tiles of their own for each width, compiled anew for each: all are seen with a single
+# line of columns (8 numbers in float64), and one with several.
 FEW_ROWS = [(1, 1, 1, 2), (1, 50, 7, 3), (1, 515, 8, 8), (2, 131, 5, 7), (3, 512, 6, 5)]
+FEW_ROWS += [(4, 127, 8, 4), (5, 35, 3, 8), (6, 20, 1, 2), (7, 129, 2, 6)]
 WIDE_ROW = (1, 131, 41, 20)
 SIZES = FEW_ROWS + every_value_of_each()
 CASES = [(dtype, sizes) for dtype in DTYPES for sizes in SIZES] + [(np.float32, WIDE_ROW)]
