@@ -1,6 +1,7 @@
-"""What all tests share: the folder of compiled programs."""
+"""What all tests share: the folder of compiled programs, and Ctrl-C."""
 
 import os
+import signal
 
 
 def pytest_configure(config):
@@ -12,3 +13,7 @@ def pytest_configure(config):
     cache = getattr(config, "cache", None)
     if cache is not None:  # None with -p no:cacheprovider
         os.environ.setdefault("FASTNET_CACHE_DIR", str(cache.mkdir("fastnet")))
+
+    # A shell starts background jobs with SIGINT ignored, and so would be every process that the tests start and
+    # interrupt: handled here, it is back at its default there.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
