@@ -56,7 +56,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     layers = Layer.zeros(D, H, dtype), Layer.zeros(H, C, dtype)
     for layer in layers:
         layer.W[...] = 1e-3 * np.random.default_rng(0).standard_normal(layer.W.shape)
-    source = Source(problem.X, problem.y, np.ones((1, D), dtype), -problem.mean.astype(dtype).reshape(1, -1))
+    source = Source(problem.X, problem.y, problem.mean.astype(dtype).reshape(1, -1), np.ones((1, D), dtype))
     trainer = Trainer(layers, source, N, Rule("sgd"), threads=1)
     batch, rates = Batch(*source, problem.indices), np.full((REPEATS, 1), 1e-6)
     tiles, plan, a, scratch = trainer._tiles, trainer._plan, trainer._activations, trainer._scratch[0]

@@ -84,7 +84,7 @@ def assert_product(found, a, b):
 
 @pytest.mark.benchmark(group="kernels")
 def test_gather(benchmark, lab, plan, dtype):
-    batch = Batch(lab.X, lab.y, np.ones((1, D), dtype), -lab.mean.astype(dtype).reshape(1, -1), lab.indices[:1])
+    batch = Batch(lab.X, lab.y, lab.mean.astype(dtype).reshape(1, -1), np.ones((1, D), dtype), lab.indices[:1])
     panel = allocate(plan.stride, PANEL, dtype)
     benchmark(gather_batch, panel, batch, N, D)
     last = slice(D - PANEL, D)

@@ -34,7 +34,7 @@ def save(model: Classifier, path: str | PathLike[str]) -> None:
         "label_names": model.label_names,
         "image_shape": model.image_shape,
     }
-    target = Path(path)
+    target = Path(os.path.realpath(path))  # a link stays a link
     descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
     try:
         with open(descriptor, "wb") as file:
@@ -72,7 +72,7 @@ def _restore(header: dict[str, Any], arrays: dict[str, Any]) -> Classifier:
     model.params = {name.removeprefix("params."): a for name, a in arrays.items() if name.startswith("params.")}
     if "mean" in arrays:
         model.normalization = Normalization(arrays["mean"], arrays.get("scale"))
-        model._scale_and_shift()  # raises if they do not fit the model
+        model._mean_and_scale()  # raises if they do not fit the model
     model.label_names = _tuple(header["label_names"])
     model.image_shape = _tuple(header["image_shape"])
     return model

@@ -43,11 +43,11 @@ def whole(name: str, value: Any, least: int) -> int:
     return number
 
 
-def non_negative(name: str, value: Any) -> float:
-    """A finite real number not below zero."""
+def non_negative(name: str, value: Any, dtype: DTypeLike = np.float64) -> float:
+    """A finite real number not below zero, finite in dtype as well."""
     number = _real(value)
-    if not (math.isfinite(number) and number >= 0):
-        raise ValueError(f"{name} is {value!r}, expected a finite number of at least 0")
+    if not 0 <= number <= float(np.finfo(dtype).max):
+        raise ValueError(f"{name} is {value!r}, expected a finite number of at least 0 in {np.dtype(dtype)}")
     return number
 
 

@@ -39,17 +39,21 @@ class Parameters(dict[str, Array]):
     """
 
     def __setitem__(self, name: str, value: Any) -> None:
+        self[name][...] = self._checked(name, value)
+
+    def _checked(self, name: str, value: Any) -> Array:
         if name not in self:
             raise ValueError(f"no parameter {name!r}, expected one of {', '.join(self)}")
-        array = np.asarray(value)
+        array = np.asarray(value, self[name].dtype)
         if array.shape != self[name].shape:
             raise ValueError(f"{name} has shape {array.shape}, expected {self[name].shape}")
-        self[name][...] = array
+        return array
 
     def update(self, *others: Any, **named: Any) -> None:
-        """Write several parameters, as `params[name] = value` does each."""
-        for name, value in dict(*others, **named).items():
-            self[name] = value
+        """Write several parameters, as `params[name] = value` does each: all of them or, where one is wrong, none."""
+        values = {name: self._checked(name, value) for name, value in dict(*others, **named).items()}
+        for name, array in values.items():
+            self[name][...] = array
 
     def __ior__(self, values: Any) -> Parameters:  # type: ignore[override,misc]
         self.update(values)
@@ -134,7 +138,7 @@ class Classifier:
         from fastnet.engine import session  # imports Numba: half a second that `import fastnet` does not take
 
         labels = checks.labels("y", y, len(data), self.output_size)
-        reg = checks.non_negative("reg", reg)
+        reg = checks.non_negative("reg", reg, self.dtype)
         loss, gradients = session.loss_and_gradients(self._layers, self._source(data, labels), reg, workers)
         return loss, dict(zip(self._params, gradients, strict=True))
 
@@ -185,17 +189,20 @@ class Classifier:
         data = checks.features("X", X, self.input_size, self.dtype)
         labels = checks.labels("y", y, len(data), self.output_size)
         validate = self._validation(X_val, y_val, threads)
-        reg = checks.non_negative("reg", reg)
+        reg = checks.non_negative("reg", reg, self.dtype)
         batches, num_iters = self._batches(len(data), num_iters, batch_size, sampling, indices)
         schedule = training.Schedule(
             num_iters,
             max(len(data) // batches.size, 1),
-            checks.non_negative("learning_rate", learning_rate),
+            checks.non_negative("learning_rate", learning_rate, self.dtype),
             checks.positive("learning_rate_decay", learning_rate_decay),
         )
         optimizer = SGD() if optimizer is None else optimizer
         if not isinstance(optimizer, (SGD, Momentum, Adam)):
             raise ValueError(f"optimizer is {optimizer!r}, expected SGD(), Momentum() or Adam()")
+        least = float(np.finfo(self.dtype).tiny)
+        if isinstance(optimizer, Adam) and optimizer.epsilon < least:
+            raise ValueError(f"epsilon is {optimizer.epsilon}, expected at least {least} in {self.dtype}")
         if callback is not None and not callable(callback):
             raise ValueError(f"callback is {callback!r}, expected a function of one argument, a Progress")
         callbacks: list[training.Callback] = [training.LossLines()] if verbose else []
@@ -262,18 +269,18 @@ class Classifier:
         return scores
 
     def _source(self, data: Array, labels: NDArray[np.int64] | None = None) -> Source:
-        return Source(data, _NO_LABELS if labels is None else labels, *self._scale_and_shift())
+        return Source(data, _NO_LABELS if labels is None else labels, *self._mean_and_scale())
 
-    def _scale_and_shift(self) -> tuple[Array, Array]:
+    def _mean_and_scale(self) -> tuple[Array, Array]:
         """The normalisation as the engine applies it."""
         if self.normalization is None:
-            return np.ones((1, self.input_size), self.dtype), np.zeros((1, self.input_size), self.dtype)
+            return np.zeros((1, self.input_size), self.dtype), np.ones((1, self.input_size), self.dtype)
         if not isinstance(self.normalization, Normalization):
             raise ValueError(f"normalization is {self.normalization!r}, expected a Normalization or None")
         features = len(self.normalization.mean)
         if features != self.input_size:
             raise ValueError(f"the normalization has {features} features, expected the model's {self.input_size}")
-        return self.normalization.scale_and_shift(self.dtype)
+        return self.normalization.mean_and_scale(self.dtype)
 
     def _validation(self, X: Any, y: Any, threads: int | None) -> Callable[[], float] | None:
         if (X is None) != (y is None):

@@ -36,15 +36,14 @@ class Normalization:
             array.flags.writeable = False
             object.__setattr__(self, name, array)
 
-    def scale_and_shift(self, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The same as x * scale + shift, one fused multiply-add: arrays (1, D) of dtype."""
+    def mean_and_scale(self, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Mean and scale as arrays (1, D) of dtype."""
         if dtype not in self._prepared:
             scale = np.ones_like(self.mean) if self.scale is None else self.scale
-            shift = -self.mean * scale
             limit = np.finfo(dtype).max
-            if not (np.abs(scale).max() <= limit and np.abs(shift).max() <= limit):
+            if not (np.abs(scale).max() <= limit and np.abs(self.mean).max() <= limit):
                 raise ValueError(f"the normalization has numbers too large, expected ones that fit {dtype}")
-            self._prepared[dtype] = scale.astype(dtype).reshape(1, -1), shift.astype(dtype).reshape(1, -1)
+            self._prepared[dtype] = self.mean.astype(dtype).reshape(1, -1), scale.astype(dtype).reshape(1, -1)
         prepared: tuple[NDArray[Any], NDArray[Any]] = self._prepared[dtype]
         return prepared
 

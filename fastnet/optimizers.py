@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.checks import non_negative, open_unit
+from fastnet.checks import open_unit, positive
 
 
 class Optimizer(Protocol):
@@ -73,7 +73,7 @@ class Adam:
     def __post_init__(self) -> None:
         open_unit("beta1", self.beta1)
         open_unit("beta2", self.beta2)
-        non_negative("epsilon", self.epsilon)
+        positive("epsilon", self.epsilon)
 
     def coefficients(self, learning_rates: NDArray[np.float64], first: int) -> NDArray[np.float64]:
         t = np.arange(first + 1, first + 1 + len(learning_rates), dtype=np.float64)

@@ -17,7 +17,6 @@ import pickle
 import sys
 import tempfile
 from collections.abc import Callable, Hashable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +97,9 @@ def _pipeline(lowering: type[NativeLowering]) -> type[CompilerBase]:
     return Compiler
 
 
+if config.DISABLE_JIT:
+    raise ImportError("fastnet's kernels are machine code and cannot be interpreted: unset NUMBA_DISABLE_JIT")
+
 # No reference counts: kernels allocate nothing, and their arrays are kept alive by who calls the program.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
 
@@ -148,7 +150,6 @@ def cache_folder() -> Path:
     return Path(base) / "fastnet"
 
 
-@cache
 def _environment_digest() -> bytes:
     """A digest of all that shapes every program alike."""
     digest = hashlib.sha256(f"{sys.version} {numba.__version__} {llvmlite.__version__}".encode())
@@ -159,11 +160,17 @@ def _environment_digest() -> bytes:
     return digest.digest()
 
 
+# Taken at import, as the sources are: what is edited afterwards is not what this process compiles.
+_ENVIRONMENT = _environment_digest()
+
+
 class _ProgramCache(NullCache):
     """One file for each compiled signature of one function (Numba asks its cache by these two methods)."""
 
     def __init__(self, function: Any) -> None:
-        self._function = function
+        self._name = f"{function.__module__}.{function.__qualname__}"
+        own = Path(function.__code__.co_filename).read_bytes()  # the engine's, or a benchmark's or a test's
+        self._digest = _ENVIRONMENT + hashlib.sha256(own).digest()
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         target_context.refresh()
@@ -179,10 +186,8 @@ class _ProgramCache(NullCache):
             _write_whole(self._file(sig, result.codegen), dumps(result._reduce()))
 
     def _file(self, sig: Any, codegen: Any) -> Path:
-        function = self._function
-        key = f"{function.__module__}.{function.__qualname__} {sig} {codegen.magic_tuple()}".encode()
-        own = Path(function.__code__.co_filename).read_bytes()  # the engine's, or a benchmark's or a test's
-        name = hashlib.sha256(_environment_digest() + hashlib.sha256(own).digest() + key).hexdigest()[:40]
+        key = f"{self._name} {sig} {codegen.magic_tuple()}".encode()
+        name = hashlib.sha256(self._digest + key).hexdigest()[:40]
         return cache_folder() / f"{name}.kernel"
 
 

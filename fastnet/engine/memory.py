@@ -47,6 +47,11 @@ class Layer:
     def zeros(cls, inputs: int, outputs: int, dtype: np.dtype) -> Layer:
         return cls(allocate(inputs, outputs, dtype), allocate(1, outputs, dtype), inputs, outputs)
 
+    def clear_padding(self) -> None:
+        """Zero what lies beside the parameters: a run that diverged has left nan there."""
+        self.weight[:, self.outputs :] = 0
+        self.bias[:, self.outputs :] = 0
+
     @property
     def W(self) -> np.ndarray:
         """The weights, (inputs, outputs): a view of the storage."""
@@ -80,16 +85,16 @@ class Affine(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A data set as it is read: row x is X[x] * scale + shift, with label y[x].
+    """A data set as it is read: row x is (X[x] - mean) * scale, with label y[x].
 
-    X (num, D), C-contiguous, of uint8, float32 or float64; y (num,) int64; scale and shift (1, D) in the model's
-    dtype.
+    X (num, D), C-contiguous, of uint8, float32 or float64; y (num,) int64; mean and scale (1, D) in the model's
+    dtype, to which X is rounded first.
     """
 
     X: np.ndarray
     y: np.ndarray
+    mean: np.ndarray
     scale: np.ndarray
-    shift: np.ndarray
 
 
 class Batch(NamedTuple):
@@ -100,8 +105,8 @@ class Batch(NamedTuple):
 
     X: np.ndarray
     y: np.ndarray
+    mean: np.ndarray
     scale: np.ndarray
-    shift: np.ndarray
     rows: np.ndarray
 
 

@@ -15,6 +15,7 @@ them.  So the bits of the result do not depend on the number of workers.
 
 from __future__ import annotations
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
@@ -82,9 +83,9 @@ def lanes(typingctx, array):
 
 @kernel
 def gather(panel, batch, k, first, rows, p, depth):
-    """panel[r, :depth] = X[row r of step k, p : p + depth] * scale + shift, zeros up to the line's end.
+    """panel[r, :depth] = (X[row r of step k, p : p + depth] - mean) * scale, zeros up to the line's end.
 
-    Three lines of columns at a time go down the rows, their scale and shift in registers.  A row begins
+    Three lines of columns at a time go down the rows, their mean and scale in registers.  A row begins
     anywhere in the data set, too far from the one before for the hardware to foresee: so each visit asks
     for the columns of the next one, and the last for those of the next panel.
     """
@@ -92,20 +93,20 @@ def gather(panel, batch, k, first, rows, p, depth):
     picks = k % batch.rows.shape[0]
     q = 0
     while q + 3 * line <= depth:
-        scale0, shift0 = load(batch.scale, 0, p + q), load(batch.shift, 0, p + q)
-        scale1, shift1 = load(batch.scale, 0, p + q + line), load(batch.shift, 0, p + q + line)
-        scale2, shift2 = load(batch.scale, 0, p + q + 2 * line), load(batch.shift, 0, p + q + 2 * line)
+        mean0, scale0 = load(batch.mean, 0, p + q), load(batch.scale, 0, p + q)
+        mean1, scale1 = load(batch.mean, 0, p + q + line), load(batch.scale, 0, p + q + line)
+        mean2, scale2 = load(batch.mean, 0, p + q + 2 * line), load(batch.scale, 0, p + q + 2 * line)
         for r in range(rows):
             x = batch.rows[picks, first + r]
             prefetch(batch.X, x, p + q + 6 * line - 1)
-            store(panel, r, q, fma(load_as(batch.X, x, p + q, panel), scale0, shift0))
-            store(panel, r, q + line, fma(load_as(batch.X, x, p + q + line, panel), scale1, shift1))
-            store(panel, r, q + 2 * line, fma(load_as(batch.X, x, p + q + 2 * line, panel), scale2, shift2))
+            store(panel, r, q, (load_as(batch.X, x, p + q, panel) - mean0) * scale0)
+            store(panel, r, q + line, (load_as(batch.X, x, p + q + line, panel) - mean1) * scale1)
+            store(panel, r, q + 2 * line, (load_as(batch.X, x, p + q + 2 * line, panel) - mean2) * scale2)
         q += 3 * line
     while q + line <= depth:
-        scale0, shift0 = load(batch.scale, 0, p + q), load(batch.shift, 0, p + q)
+        mean0, scale0 = load(batch.mean, 0, p + q), load(batch.scale, 0, p + q)
         for r in range(rows):
-            store(panel, r, q, fma(load_as(batch.X, batch.rows[picks, first + r], p + q, panel), scale0, shift0))
+            store(panel, r, q, (load_as(batch.X, batch.rows[picks, first + r], p + q, panel) - mean0) * scale0)
         q += line
     if q < depth:
         # The data set ends with its last row: nothing beyond may be read, not even to be thrown away.
@@ -113,7 +114,7 @@ def gather(panel, batch, k, first, rows, p, depth):
             x = batch.rows[picks, first + r]
             store(panel, r, q, splat(panel.dtype.type(0)))
             for i in range(q, depth):
-                panel[r, i] = panel.dtype.type(batch.X[x, p + i]) * batch.scale[0, p + i] + batch.shift[0, p + i]
+                panel[r, i] = (panel.dtype.type(batch.X[x, p + i]) - batch.mean[0, p + i]) * batch.scale[0, p + i]
 
 
 # --- products --------------------------------------------------------------------------------------------
@@ -183,7 +184,7 @@ def softmax_loss(scores, per_row, batch, k, first, r0, r1, classes, inverse_rows
     a line of rows at once by loss_and_hits.
     """
     line = lanes(scores)
-    lowest = splat(scores.dtype.type(-1e30))
+    lowest = splat(scores.dtype.type(-np.inf))
     source_row = k % batch.rows.shape[0]
     for r in range(r0, r1):
         label = batch.y[batch.rows[source_row, first + r]]

@@ -114,6 +114,8 @@ class Trainer:
         worth: int = WORTH_IN_A_RUN,
     ) -> None:
         self._source, self._rule = source, rule
+        for layer in layers:
+            layer.clear_padding()
         self._plan = plan_for(rows, layers[0].inputs)
         self._tiles = tiles_for(self._plan, layers)
         self._dtype = layers[0].weight.dtype

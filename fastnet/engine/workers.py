@@ -10,37 +10,34 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 
 Task = Callable[[int], object]
 
 
 class _Worker:
-    """A thread that does one task after another."""
+    """A thread that does one job after another."""
 
     def __init__(self) -> None:
-        self._tasks: SimpleQueue[tuple[Task, int]] = SimpleQueue()
-        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Callable[[], object]] = SimpleQueue()
         threading.Thread(target=self._loop, name="fastnet worker", daemon=True).start()
 
     def _loop(self) -> None:
         while True:
-            task, number = self._tasks.get()
-            error = None
-            try:
-                task(number)
-            except BaseException as caught:
-                error = caught
-            # Idle, the thread must not keep the arrays of its last task alive.
-            del task
-            self._done.put(error)
-            del error
+            job = self._jobs.get()
+            job()
+            del job  # idle, the thread must not keep the arrays of its last job alive
 
-    def start(self, task: Task, number: int) -> None:
-        self._tasks.put((task, number))
+    def start(self, job: Callable[[], object]) -> None:
+        """Have a job done that raises nothing."""
+        self._jobs.put(job)
 
-    def join(self) -> BaseException | None:
-        return self._done.get()
+    def join(self) -> None:
+        """Wait until all jobs are done.  Interrupted, it may be called again."""
+        done = threading.Event()
+        self._jobs.put(done.set)
+        done.wait()
 
 
 _idle: list[_Worker] = []
@@ -59,6 +56,7 @@ def run_on_workers(task: Task, workers: int, abort: Callable[[], object]) -> Non
     """Call task(0) .. task(workers - 1) at once, the first on this thread, and return when all are done.
 
     Raises what a task raised.  As soon as one fails, abort() is called, which must make the others return.
+    Ctrl-C may come at any point: it, too, is raised only when no task runs any more.
     """
     if workers == 1:
         task(0)
@@ -69,24 +67,25 @@ def run_on_workers(task: Task, workers: int, abort: Callable[[], object]) -> Non
     def guarded(number: int) -> None:
         try:
             task(number)
-        except BaseException:
+        except BaseException as error:
+            errors.append(error)
             abort()
-            raise
 
     try:
         for number in range(1, workers):
-            worker = _take()
-            worker.start(guarded, number)
-            started.append(worker)
+            started.append(_take())
+            started[-1].start(partial(guarded, number))
         guarded(0)
     except BaseException as error:
-        abort()
         errors.append(error)
-    for worker in started:
-        failure = _join(worker, abort, errors)
-        if failure is not None:
-            errors.append(failure)
-        _idle.append(worker)
+        abort()
+    while started:
+        try:
+            started[-1].join()
+            _idle.append(started.pop())
+        except BaseException as error:
+            errors.append(error)
+            abort()
     if errors:
         raise errors[0]
 
@@ -96,13 +95,3 @@ def _take() -> _Worker:
         return _idle.pop()
     except IndexError:
         return _Worker()
-
-
-def _join(worker: _Worker, abort: Callable[[], object], errors: list[BaseException]) -> BaseException | None:
-    """The worker's error, if any.  An interrupt while waiting is kept for later: the run must end first."""
-    while True:
-        try:
-            return worker.join()
-        except KeyboardInterrupt as interrupt:
-            abort()
-            errors.append(interrupt)

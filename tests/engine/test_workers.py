@@ -85,6 +85,25 @@ def test_a_thread_that_cannot_start_frees_those_that_did(monkeypatch):
         run_on_workers(lambda w: rounds(meeting, 3, w, 10, seen, counts), 3, lambda: barrier.abort(meeting))
 
 
+def test_ctrl_c_while_waiting_is_raised_when_all_are_done(monkeypatch):
+    done, interrupts = [], [KeyboardInterrupt(), KeyboardInterrupt()]
+
+    def wait(event, original=threading.Event.wait):
+        if interrupts:
+            raise interrupts.pop()
+        return original(event)
+
+    def task(worker):
+        if worker:
+            time.sleep(0.05)  # so that the interrupt finds it at work; if not, the test is only easier
+        done.append(worker)
+
+    monkeypatch.setattr(threading.Event, "wait", wait)
+    with pytest.raises(KeyboardInterrupt):
+        run_on_workers(task, 3, lambda: None)
+    assert sorted(done) == [0, 1, 2]
+
+
 def test_workers_are_used_again():
     run_on_workers(lambda w: None, 3, lambda: None)
     before = threading.active_count()

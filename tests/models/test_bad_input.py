@@ -277,8 +277,8 @@ def test_constructors_refuse(kind, case):
         (lambda: fastnet.Momentum(np.nan), r"momentum is nan, expected a number in \[0, 1\)"),
         (lambda: fastnet.Adam(beta1=1.0), r"beta1 is 1.0, expected a number in \[0, 1\)"),
         (lambda: fastnet.Adam(beta2=-1), r"beta2 is -1, expected a number in \[0, 1\)"),
-        (lambda: fastnet.Adam(epsilon=-1e-8), "epsilon is -1e-08, expected a finite number of at least 0"),
-        (lambda: fastnet.Adam(epsilon="small"), "epsilon is 'small', expected a finite number of at least 0"),
+        (lambda: fastnet.Adam(epsilon=-1e-8), "epsilon is -1e-08, expected a finite number above 0"),
+        (lambda: fastnet.Adam(epsilon="small"), "epsilon is 'small', expected a finite number above 0"),
     ],
 )
 def test_optimizers_refuse(make, message):
