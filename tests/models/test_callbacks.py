@@ -18,7 +18,8 @@ def small_model(kind="two-layer"):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_progress_with_a_validation_set(kind):
+def test_progress_with_a_validation_set(kind, monkeypatch):
+    monkeypatch.setattr(training, "MOST_STEPS", 3)  # calls between the epochs' ends too
     seen = []
     history = small_model(kind).train(X, Y, X, Y, num_iters=18, callback=seen.append, **OPTIONS)
     assert all(type(progress) is fastnet.Progress for progress in seen)
@@ -26,6 +27,7 @@ def test_progress_with_a_validation_set(kind):
     assert iterations == sorted(set(iterations))
     assert iterations[-1] == 18
     assert set(iterations) >= {4, 8, 12, 16}  # the end of each epoch
+    assert set(iterations) & {3, 7, 11, 15}
     for progress in seen:
         assert progress.num_iters == 18
         assert progress.epoch == progress.iteration // 4

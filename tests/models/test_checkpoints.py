@@ -7,6 +7,7 @@ import pickle
 import stat
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,6 +106,14 @@ def test_saving_replaces_the_file_whole(saved):
     other.save(saved)
     assert bits(fastnet.load(saved)) == bits(other)
     assert os.listdir(saved.parent) == ["model.npz"]
+
+
+def test_the_unfinished_file_stands_beside_the_finished_one(tmp_path, monkeypatch):
+    # On the same file system: elsewhere it could not be renamed.
+    replaced = []
+    monkeypatch.setattr(os, "replace", lambda *paths: replaced.append([Path(path).parent for path in paths]))
+    small_model().save(tmp_path / "model")
+    assert replaced == [[tmp_path, tmp_path]]
 
 
 @pytest.mark.parametrize("error", [OSError("No space left on device"), KeyboardInterrupt()])
