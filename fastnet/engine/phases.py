@@ -15,7 +15,6 @@ them.  So the bits of the result do not depend on the number of workers.
 
 from __future__ import annotations
 
-import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
@@ -45,6 +44,7 @@ from fastnet.engine.tile import narrow, tile_columns, tile_lines, tile_mr, tile_
 # weights are updated together.  A multiple of the rows of every tile (1, 2, 3, 4, 6, 8).  Tried: 24 to 192, and
 # different widths for the two ways; narrower panels lose time between products, wider ones leave the caches.
 PANEL = 96
+INFINITY = float("inf")
 GROUP2 = 24  # hidden units whose rows of W2 are updated together: few, so that two workers can share them
 
 
@@ -184,7 +184,7 @@ def softmax_loss(scores, per_row, batch, k, first, r0, r1, classes, inverse_rows
     a line of rows at once by loss_and_hits.
     """
     line = lanes(scores)
-    lowest = splat(scores.dtype.type(-np.inf))
+    lowest = splat(scores.dtype.type(-INFINITY))
     source_row = k % batch.rows.shape[0]
     for r in range(r0, r1):
         label = batch.y[batch.rows[source_row, first + r]]
