@@ -13,7 +13,7 @@ from fastnet.engine import programs
 from fastnet.engine.kernel import program
 from fastnet.engine.memory import Batch, Layer, Source
 from fastnet.engine.peak import Peak
-from fastnet.engine.phases import PANEL, gather
+from fastnet.engine.phases import GROUP2, PANEL, gather
 from fastnet.engine.rules import Rule
 from fastnet.engine.session import Trainer
 
@@ -31,22 +31,29 @@ def gather_rows(batch, rows, inputs, panel, repeats):
 @program
 def forward(tiles, plan, batch, layer, panel, partial, repeats):
     for k in range(repeats):
-        programs.forward_share(tiles.forward, plan, batch, k, 0, plan.rows, layer, panel, partial, 0, 1)
+        for unit in range(plan.slices * programs.row_units(tiles.forward, plan.rows)):
+            programs.forward_unit(unit, tiles.forward, plan, batch, k, 0, plan.rows, layer, panel, partial)
 
 
 @program
 def middle(tiles, plan, batch, layer1, layer2, a, repeats):
     for k in range(repeats):
-        programs.middle_share(tiles, plan, batch, k, 0, plan.rows, layer1, layer2, a, 0, 1)
+        for unit in range(programs.row_units(tiles.forward, plan.rows)):
+            programs.middle_unit(unit, tiles, plan, batch, k, 0, plan.rows, layer1, layer2, a)
 
 
 @program
 def backward(tiles, rule, plan, batch, layer1, layer2, a, scratch, steps, repeats):
     for k in range(repeats):
-        programs.backward_share(
-            tiles, rule, plan, batch, k, 0, 0, plan.rows, layer1, layer2, a, scratch,
-            steps.coefficients, steps.reg, 0, 1,
-        )  # fmt: skip
+        for unit in range(programs.groups(layer2, GROUP2) + 1):
+            programs.backward2_unit(
+                unit, tiles.backward2, rule, plan, k, 0, plan.rows, layer2, a, steps.coefficients, steps.reg
+            )
+        for unit in range(programs.groups(layer1, PANEL) + 1):
+            programs.backward1_unit(
+                unit, tiles.backward1, rule, plan, batch, k, 0, 0, plan.rows, layer1, a.d_hidden, a, scratch,
+                steps.coefficients, steps.reg,
+            )  # fmt: skip
 
 
 def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:

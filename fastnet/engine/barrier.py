@@ -7,18 +7,17 @@ barrier is the sense-reversing kind of Mellor-Crummey and Scott (1991) with a co
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
 
+from fastnet.engine.atomics import SPACING, increment, read, write
 from fastnet.engine.cpu import target
 from fastnet.engine.kernel import kernel
 
-ARRIVED, GENERATION, ABORT, WORDS = 0, 8, 16, 24
+ARRIVED, GENERATION, ABORT, WORDS = (n * SPACING for n in range(4))
 
 # A worker that is only late arrives within this many pauses (about 50 us); after that it has probably lost
 # its core to another process, or shares it with the one that waits, and waiting must free the core.
@@ -28,42 +27,6 @@ PATIENCE = 2000
 def new_barrier() -> np.ndarray:
     """The state of a barrier at which nobody waits."""
     return np.zeros(WORDS, np.int64)
-
-
-def _word(context: Any, builder: ir.IRBuilder, array_type: Any, array: ir.Value, index: ir.Value) -> ir.Value:
-    return builder.gep(make_array(array_type)(context, builder, array).data, [index], inbounds=True)
-
-
-@intrinsic
-def _increment(typingctx, array, index):
-    """array[index] += 1 atomically; the value before."""
-
-    def codegen(context, builder, sig, args):
-        word = _word(context, builder, sig.args[0], *args)
-        return builder.atomic_rmw("add", word, ir.Constant(ir.IntType(64), 1), "acq_rel")
-
-    return types.int64(array, types.intp), codegen
-
-
-@intrinsic
-def _read(typingctx, array, index):
-    """array[index], with all that was written before it was set."""
-
-    def codegen(context, builder, sig, args):
-        return builder.load_atomic(_word(context, builder, sig.args[0], *args), "acquire", 8)
-
-    return types.int64(array, types.intp), codegen
-
-
-@intrinsic
-def _write(typingctx, array, index, value):
-    """array[index] = value, with all that was written before."""
-
-    def codegen(context, builder, sig, args):
-        builder.store_atomic(args[2], _word(context, builder, sig.args[0], *args[:2]), "release", 8)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, types.int64), codegen
 
 
 @intrinsic
@@ -97,21 +60,21 @@ def wait(barrier, workers):
 
     What any worker wrote before it came, all see after.
     """
-    generation = _read(barrier, GENERATION)
-    if _increment(barrier, ARRIVED) == workers - 1:
-        _write(barrier, ARRIVED, 0)
-        _write(barrier, GENERATION, generation + 1)
-        return _read(barrier, ABORT) == 0
+    generation = read(barrier, GENERATION)
+    if increment(barrier, ARRIVED) == workers - 1:
+        write(barrier, ARRIVED, 0)
+        write(barrier, GENERATION, generation + 1)
+        return read(barrier, ABORT) == 0
     spins = 0
-    while _read(barrier, GENERATION) == generation:
-        if _read(barrier, ABORT) != 0:
+    while read(barrier, GENERATION) == generation:
+        if read(barrier, ABORT) != 0:
             return False
         if spins < PATIENCE:
             spins += 1
             _pause()
         else:
             _yield()
-    return _read(barrier, ABORT) == 0
+    return read(barrier, ABORT) == 0
 
 
 def abort(barrier: np.ndarray) -> None:

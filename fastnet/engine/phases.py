@@ -44,6 +44,7 @@ from fastnet.engine.tile import narrow, tile_columns, tile_lines, tile_mr, tile_
 # weights are updated together.  A multiple of the rows of every tile (1, 2, 3, 4, 6, 8).  Tried: 24 to 192, and
 # different widths for the two ways; narrower panels lose time between products, wider ones leave the caches.
 PANEL = 96
+DEPTH = 128  # rows of a product on the way back: a column of lines of either operand fits the first-level cache
 INFINITY = float("inf")
 GROUP2 = 24  # hidden units whose rows of W2 are updated together: few, so that two workers can share them
 
@@ -143,8 +144,11 @@ def product(tile, a, a_row, rows, b, b_row, depth, c, c_row, columns, resume):
 @kernel
 def product_transposed(tile, a, a_column, width, b, depth, c, c_row, j, resume):
     """C[c_row:, j:] = A[:depth, a_column : a_column + width].T @ B[:depth, j:], one tile across."""
-    for i in range(0, width, tile_mr(tile)):
-        tile_columns(tile, a, 0, a_column + i, b, 0, j, depth, c, c_row + i, j, resume)
+    for k in range(0, depth, DEPTH):
+        for i in range(0, width, tile_mr(tile)):
+            tile_columns(
+                tile, a, k, a_column + i, b, k, j, min(DEPTH, depth - k), c, c_row + i, j, resume or k > 0
+            )  # fmt: skip
 
 
 # --- forward ---------------------------------------------------------------------------------------------
@@ -291,14 +295,15 @@ def weight_group(
 
 
 @kernel
-def bias_line(rule, b, rows, bias, j, sums, resume, last, c, k):
-    """The gradient of one line of a bias, the sum of B over its rows, and, with last, its update."""
-    total = load(sums, 0, j) if resume else splat(sums.dtype.type(0))
-    for r in range(rows):
-        total = total + load(b, r, j)
-    store(sums, 0, j, total)
-    if last:
-        update(rule, bias, 0, j, total, c, k)
+def bias(rule, b, rows, parameter, columns, sums, resume, last, c, k):
+    """The gradient of a bias, the sum of B over its rows, and, with last, its update."""
+    for j in range(0, columns, lanes(b)):
+        total = load(sums, 0, j) if resume else splat(sums.dtype.type(0))
+        for r in range(rows):
+            total = total + load(b, r, j)
+        store(sums, 0, j, total)
+        if last:
+            update(rule, parameter, 0, j, total, c, k)
 
 
 @kernel

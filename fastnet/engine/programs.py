@@ -4,9 +4,9 @@ All workers of a run call the same program with their own number; they meet at t
 
     forward | middle | backward |
 
-What crosses from core to core is little more than hidden activations and their gradient: a worker takes the
-same features in every step, on the way forward and (where the shares agree) on the way back, so its part of
-W1 stays in its own cache.
+Between two barriers they take units of work, each its own share first: the same features in every step, on the
+way forward and on the way back.  So what crosses from core to core is little more than hidden activations and
+their gradient, and a worker's part of W1 stays in its own cache.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ from fastnet.engine.phases import (
     GROUP2,
     PANEL,
     add_slices,
-    bias_line,
+    bias,
     forward,
     gather,
-    lanes,
     loss_and_hits,
     mask,
     product,
@@ -35,6 +34,10 @@ from fastnet.engine.phases import (
     weight_group,
 )
 from fastnet.engine.tile import Tile, tile_mr
+from fastnet.engine.units import put_back, share, take
+
+FORWARD, MIDDLE, BACKWARD1, BACKWARD2, PHASES = 0, 1, 2, 3, 4
+UNIT_TILES = 10  # tiles of rows in a unit, at most: fewer read the weights more often, more leave workers waiting
 
 
 class Tiles(NamedTuple):
@@ -67,44 +70,36 @@ class Steps(NamedTuple):
 
 
 @kernel
-def share(count, worker, workers):
-    """The bounds of worker's contiguous part of count things."""
-    return count * worker // workers, count * (worker + 1) // workers
-
-
-@kernel
 def slice_bound(s, slices, inputs):
     """Where slice s of the features begins."""
     return inputs * s // slices
 
 
 @kernel
-def forward_share(tile, plan, batch, k, first, rows, layer, panel, partial, worker, workers):
-    """A worker's part of all (slice, tile of rows) pairs, slice by slice."""
-    mr = tile_mr(tile)
-    tiles = (rows + mr - 1) // mr
-    begin, end = share(plan.slices * tiles, worker, workers)
-    for s in range(plan.slices):
-        r0 = min(max(begin - s * tiles, 0), tiles) * mr
-        r1 = min(min(max(end - s * tiles, 0), tiles) * mr, rows)
-        if r0 < r1:
-            p0 = slice_bound(s, plan.slices, layer.inputs)
-            p1 = slice_bound(s + 1, plan.slices, layer.inputs)
-            forward(
-                tile,
-                batch,
-                k,
-                first,
-                r0,
-                r1,
-                p0,
-                p1,
-                layer.weight.value,
-                layer.outputs,
-                panel,
-                partial,
-                s * plan.stride,
-            )
+def row_units(tile, rows):
+    """Into how many units the rows of a block are cut."""
+    tiles = (rows + tile_mr(tile) - 1) // tile_mr(tile)
+    return (tiles + UNIT_TILES - 1) // UNIT_TILES
+
+
+@kernel
+def rows_of(unit, tile, rows):
+    """The bounds of a unit's rows: whole tiles."""
+    tiles = (rows + tile_mr(tile) - 1) // tile_mr(tile)
+    begin, end = share(tiles, unit, row_units(tile, rows))
+    return begin * tile_mr(tile), min(end * tile_mr(tile), rows)
+
+
+@kernel
+def forward_unit(unit, tile, plan, batch, k, first, rows, layer, panel, partial):
+    """A slice of the features, some of the rows; slice by slice."""
+    units = row_units(tile, rows)
+    s = unit // units
+    r0, r1 = rows_of(unit % units, tile, rows)
+    p0, p1 = slice_bound(s, plan.slices, layer.inputs), slice_bound(s + 1, plan.slices, layer.inputs)
+    forward(
+        tile, batch, k, first, r0, r1, p0, p1, layer.weight.value, layer.outputs, panel, partial, s * plan.stride
+    )  # fmt: skip
 
 
 @kernel
@@ -122,11 +117,9 @@ def scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1):
 
 
 @kernel
-def middle_share(tiles, plan, batch, k, first, rows, layer1, layer2, a, worker, workers):
-    """A worker's rows from the slices to d_scores and d_hidden."""
-    mr = tile_mr(tiles.forward)
-    begin, end = share((rows + mr - 1) // mr, worker, workers)
-    r0, r1 = begin * mr, min(end * mr, rows)
+def middle_unit(unit, tiles, plan, batch, k, first, rows, layer1, layer2, a):
+    """Some of the rows, from the slices to d_scores and d_hidden."""
+    r0, r1 = rows_of(unit, tiles.forward, rows)
     scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1)
     classes = layer1.outputs if layer2 is None else layer2.outputs
     inverse_rows = a.scores.dtype.type(1.0 / plan.rows)
@@ -140,40 +133,46 @@ def middle_share(tiles, plan, batch, k, first, rows, layer1, layer2, a, worker, 
 
 
 @kernel
-def backward_share(
-    tiles, rule, plan, batch, k, block, first, rows, layer1, layer2, a, scratch, c, reg, worker, workers
-):
-    """A worker's groups of rows of every weight matrix and lines of every bias."""
-    line = lanes(a.scores)
+def backward1_unit(unit, tile, rule, plan, batch, k, block, first, rows, layer, d_first, a, scratch, c, reg):
+    """The gradient and the update of a group of rows of the first layer's weights; beyond the last group, of its bias.
+
+    With several blocks the sums of all groups are kept, else only those of this one.
+    """
     resume, last = block > 0, block == plan.blocks - 1
-    whole_batch = plan.blocks > 1  # then the sums of all blocks are kept, else only those of this group
-    d_first = a.scores if layer2 is None else a.d_hidden
-    begin, end = share((layer1.inputs + PANEL - 1) // PANEL, worker, workers)
-    for g in range(begin, end):
-        width = min(PANEL, layer1.inputs - g * PANEL)
-        gather(scratch.panel, batch, k, first, rows, g * PANEL, width)
+    row = unit * PANEL
+    if row < layer.inputs:
+        width = min(PANEL, layer.inputs - row)
+        gather(scratch.panel, batch, k, first, rows, row, width)
+        kept = plan.blocks > 1
         weight_group(
-            tiles.backward1, rule, scratch.panel, 0, d_first, rows, layer1.weight, g, g * PANEL, width,
-            layer1.outputs, a.gradients[0] if whole_batch else scratch.sums, g * PANEL if whole_batch else 0,
-            resume, last, c, k, reg,
+            tile, rule, scratch.panel, 0, d_first, rows, layer.weight, unit, row, width, layer.outputs,
+            a.gradients[0] if kept else scratch.sums, row if kept else 0, resume, last, c, k, reg,
         )  # fmt: skip
-    for j in range(0, layer1.outputs, line):
-        if j // line % workers == worker:
-            bias_line(rule, d_first, rows, layer1.bias, j, a.gradients[1], resume, last, c, k)
-    if layer2 is not None:
-        begin, end = share((layer2.inputs + GROUP2 - 1) // GROUP2, worker, workers)
-        for g in range(begin, end):
-            row = g * GROUP2
-            width = min(GROUP2, layer2.inputs - row)
-            weight_group(
-                tiles.backward2, rule, a.hidden, row, a.scores, rows, layer2.weight, g, row, width,
-                layer2.outputs, a.gradients[2], row, resume, last, c, k, reg,
-            )  # fmt: skip
-            if last:
-                transpose(layer2.weight.value, row, row + width, layer2.outputs, a.transposed)
-        for j in range(0, layer2.outputs, line):
-            if j // line % workers == workers - 1 - worker:
-                bias_line(rule, a.scores, rows, layer2.bias, j, a.gradients[3], resume, last, c, k)
+    else:
+        bias(rule, d_first, rows, layer.bias, layer.outputs, a.gradients[1], resume, last, c, k)
+
+
+@kernel
+def backward2_unit(unit, tile, rule, plan, k, block, rows, layer, a, c, reg):
+    """The same for the second layer."""
+    resume, last = block > 0, block == plan.blocks - 1
+    row = unit * GROUP2
+    if row < layer.inputs:
+        width = min(GROUP2, layer.inputs - row)
+        weight_group(
+            tile, rule, a.hidden, row, a.scores, rows, layer.weight, unit, row, width, layer.outputs,
+            a.gradients[2], row, resume, last, c, k, reg,
+        )  # fmt: skip
+        if last:
+            transpose(layer.weight.value, row, row + width, layer.outputs, a.transposed)
+    else:
+        bias(rule, a.scores, rows, layer.bias, layer.outputs, a.gradients[3], resume, last, c, k)
+
+
+@kernel
+def groups(layer, group):
+    """Groups of rows of a layer's weights."""
+    return (layer.inputs + group - 1) // group
 
 
 @kernel
@@ -195,52 +194,83 @@ def prepare(layer1, layer2, a):
 
 
 @program
-def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, worker, workers):
+def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, tickets, worker, workers):
     """A step of gradient descent for each row of coefficients; False when the run was aborted.
 
     scratch is this worker's own.
     """
+    c, reg = steps.coefficients, steps.reg
+    d_first = a.scores if layer2 is None else a.d_hidden
     if worker == 0:
         prepare(layer1, layer2, a)  # read after the first barrier
-    for k in range(len(steps.coefficients)):
+    for k in range(len(c)):
         loss = 0.0
         hits = 0.0
         for block in range(plan.blocks):
             first = block * plan.block_rows
             rows = min(plan.block_rows, plan.rows - first)
-            forward_share(tiles.forward, plan, batch, k, first, rows, layer1, scratch.panel, a.partial, worker, workers)
+
+            put_back(tickets, BACKWARD1, worker, workers)
+            put_back(tickets, BACKWARD2, worker, workers)
+            units = plan.slices * row_units(tiles.forward, rows)
+            while True:
+                unit = take(tickets, FORWARD, units, worker, workers)
+                if unit < 0:
+                    break
+                forward_unit(unit, tiles.forward, plan, batch, k, first, rows, layer1, scratch.panel, a.partial)
             if not wait(barrier, workers):
                 return False
+
+            put_back(tickets, FORWARD, worker, workers)
             if worker == 0 and block == 0:
-                loss = 0.5 * float(steps.reg) * l2_norm(layer1, layer2)
-            middle_share(tiles, plan, batch, k, first, rows, layer1, layer2, a, worker, workers)
+                loss = 0.5 * float(reg) * l2_norm(layer1, layer2)
+            units = row_units(tiles.forward, rows)
+            while True:
+                unit = take(tickets, MIDDLE, units, worker, workers)
+                if unit < 0:
+                    break
+                middle_unit(unit, tiles, plan, batch, k, first, rows, layer1, layer2, a)
             if not wait(barrier, workers):
                 return False
+
+            put_back(tickets, MIDDLE, worker, workers)
             if worker == 0:
                 block_loss, block_hits = loss_and_hits(a.per_row, rows)
                 loss += block_loss / plan.rows
                 hits += block_hits
-            backward_share(
-                tiles, rule, plan, batch, k, block, first, rows, layer1, layer2, a, scratch,
-                steps.coefficients, steps.reg, worker, workers,
-            )  # fmt: skip
-        if worker == 0:
-            steps.losses[k] = loss
-            steps.hits[k] = hits
-        # The rows of W1 that a worker reads next may be those that another has just updated.
-        if not wait(barrier, workers):
-            return False
+            if layer2 is not None:
+                while True:
+                    unit = take(tickets, BACKWARD2, groups(layer2, GROUP2) + 1, worker, workers)
+                    if unit < 0:
+                        break
+                    backward2_unit(unit, tiles.backward2, rule, plan, k, block, rows, layer2, a, c, reg)
+            while True:
+                unit = take(tickets, BACKWARD1, groups(layer1, PANEL) + 1, worker, workers)
+                if unit < 0:
+                    break
+                backward1_unit(
+                    unit, tiles.backward1, rule, plan, batch, k, block, first, rows, layer1, d_first, a, scratch, c, reg
+                )
+            if block == plan.blocks - 1 and worker == 0:
+                steps.losses[k] = loss
+                steps.hits[k] = hits
+            # What a worker reads next may be what another has just updated, or has yet to read.
+            if not wait(barrier, workers):
+                return False
     return True
 
 
 @program
-def score(tiles, plan, batch, layer1, layer2, a, panel, out, worker, workers):
-    """The scores of a worker's share of the blocks; a and panel are this worker's own."""
-    begin, end = share(plan.blocks, worker, workers)
-    for block in range(begin, end):
+def score(tiles, plan, batch, layer1, layer2, a, panel, out, tickets, worker, workers):
+    """The scores of all blocks; a and panel are this worker's own."""
+    while True:
+        block = take(tickets, FORWARD, plan.blocks, worker, workers)
+        if block < 0:
+            break
         first = block * plan.block_rows
         rows = min(plan.block_rows, plan.rows - first)
-        forward_share(tiles.forward, plan, batch, 0, first, rows, layer1, panel, a.partial, 0, 1)
+        for unit in range(plan.slices * row_units(tiles.forward, rows)):
+            forward_unit(unit, tiles.forward, plan, batch, 0, first, rows, layer1, panel, a.partial)
         scores_of_rows(tiles, plan, layer1, layer2, a, 0, rows)
         for r in range(rows):
             for j in range(out.shape[1]):

@@ -28,6 +28,7 @@ from fastnet.engine.phases import GROUP2, PANEL
 from fastnet.engine.programs import Plan, Steps, Tiles
 from fastnet.engine.rules import GRADIENT, Rule
 from fastnet.engine.tile import SPARE_ROWS, Tile, choose_tile
+from fastnet.engine.units import new_tickets
 from fastnet.engine.workers import run_on_workers
 
 BLOCK_ROWS = 256  # rows whose activations stay in a second-level cache
@@ -84,9 +85,9 @@ def _activations(plan: Plan, layers: tuple[Layer, ...], training: bool) -> Activ
     return Activations(
         partial=allocate(plan.slices * rows, layers[0].outputs, dtype),
         # Read in groups of columns on the way back, so padded to whole groups.
-        hidden=allocate(rows if hidden else 1, -(-hidden // GROUP2) * GROUP2, dtype),
-        d_hidden=allocate(rows if hidden and training else 1, hidden, dtype),
-        scores=allocate(rows, classes, dtype),
+        hidden=allocate(rows if hidden else 1, -(-hidden // GROUP2) * GROUP2, dtype, odd=True),
+        d_hidden=allocate(rows if hidden and training else 1, hidden, dtype, odd=True),
+        scores=allocate(rows, classes, dtype, odd=True),
         transposed=allocate(classes, hidden if training else 0, dtype),
         per_row=allocate(3, rows + SPARE_ROWS, dtype),
         gradients=(
@@ -123,7 +124,7 @@ class Trainer:
         self._activations = _activations(self._plan, layers, training=True)
         self._scratch = [
             Scratch(
-                panel=allocate(self._plan.stride, PANEL, self._dtype),
+                panel=allocate(self._plan.stride, PANEL, self._dtype, odd=True),
                 sums=allocate(PANEL, layers[0].outputs, self._dtype),
             )
             for _ in range(self.workers)
@@ -149,11 +150,12 @@ class Trainer:
         c = coefficients.astype(self._dtype)
         steps = Steps(c, self._dtype.type(reg), losses, hits)
         batch, meeting = Batch(*self._source, rows), barrier.new_barrier()
+        tickets = new_tickets(programs.PHASES, self.workers)
 
         def arguments(worker: int) -> tuple[Any, ...]:
             return (
                 self._tiles, self._rule, self._plan, batch, steps, *self._affines, self._activations,
-                self._scratch[worker], meeting, worker, self.workers,
+                self._scratch[worker], meeting, tickets, worker, self.workers,
             )  # fmt: skip
 
         key = self._tiles, self._rule, self._source.X.dtype, self._dtype, self._affines[1] is None
@@ -201,7 +203,7 @@ class Scorer:
         self._own = [
             (
                 _activations(self._plan, layers, training=False),
-                allocate(self._plan.stride, PANEL, self._dtype),
+                allocate(self._plan.stride, PANEL, self._dtype, odd=True),
             )
             for _ in range(self._workers)
         ]
@@ -210,11 +212,12 @@ class Scorer:
     def run(self, source: Source) -> np.ndarray:
         """The scores (rows, C) of the whole data set, which has as many rows."""
         out = np.empty(self._shape, self._dtype)
-        batch = Batch(*source, self._rows)
+        batch, tickets = Batch(*source, self._rows), new_tickets(1, self._workers)
 
         def arguments(worker: int) -> tuple[Any, ...]:
             return (
-                self._tiles, self._plan, batch, *self._affines, *self._own[worker], out, worker, self._workers
+                self._tiles, self._plan, batch, *self._affines, *self._own[worker], out, tickets,
+                worker, self._workers,
             )  # fmt: skip
 
         key = self._tiles, source.X.dtype, self._dtype, self._affines[1] is None

@@ -1,0 +1,43 @@
+"""Units of work, taken one by one by whichever worker is free.
+
+A phase of a step is cut into units by the shapes alone, so who works on which changes no bit of the result.
+Each worker has a contiguous share, the same in every step, whose data stay in its cache; when it is through, it
+goes on with what is left of the others'.  So workers of unequal speed (a core shared with another process, or
+one of the slower cores of a CPU that has two kinds) arrive at the barrier together.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastnet.engine.atomics import SPACING, increment, write
+from fastnet.engine.kernel import kernel
+
+
+def new_tickets(phases: int, workers: int) -> np.ndarray:
+    """For each phase and worker, how many units of the worker's share have been taken."""
+    return np.zeros(phases * workers * SPACING, np.int64)
+
+
+@kernel
+def share(count, worker, workers):
+    """The bounds of worker's contiguous part of count things."""
+    return count * worker // workers, count * (worker + 1) // workers
+
+
+@kernel
+def take(tickets, phase, count, worker, workers):
+    """The number of a unit that nobody has taken, -1 when none of the phase's count is left."""
+    for n in range(workers):
+        owner = (worker + n) % workers
+        begin, end = share(count, owner, workers)
+        unit = begin + increment(tickets, (phase * workers + owner) * SPACING)
+        if unit < end:
+            return unit
+    return -1
+
+
+@kernel
+def put_back(tickets, phase, worker, workers):
+    """Make the units of a worker's share available anew; to be called while nobody takes any of this phase."""
+    write(tickets, (phase * workers + worker) * SPACING, 0)
