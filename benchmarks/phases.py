@@ -11,7 +11,7 @@ from benchmarks.problem import LAB, synthetic
 from fastnet.bench import take_turns
 from fastnet.engine import programs
 from fastnet.engine.kernel import program
-from fastnet.engine.memory import Batch, Layer, Source
+from fastnet.engine.memory import Batch, Layer, Matrix, Source
 from fastnet.engine.peak import Peak
 from fastnet.engine.phases import GROUP2, PANEL, gather
 from fastnet.engine.rules import Rule
@@ -65,10 +65,10 @@ def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
         layer.W[...] = 1e-3 * np.random.default_rng(0).standard_normal(layer.W.shape)
     source = Source(problem.X, problem.y, problem.mean.astype(dtype).reshape(1, -1), np.ones((1, D), dtype))
     trainer = Trainer(layers, source, N, Rule("sgd"), threads=1)
-    batch, rates = Batch(*source, problem.indices), np.full((REPEATS, 1), 1e-6)
+    batch, rates = Batch.of(source, problem.indices), np.full((REPEATS, 1), 1e-6)
     tiles, plan, a, scratch = trainer._tiles, trainer._plan, trainer._activations, trainer._scratch[0]
     layer1, layer2 = trainer._affines
-    steps = programs.Steps(rates.astype(dtype), dtype.type(0.5), np.zeros(REPEATS), np.zeros(REPEATS, np.int64))
+    steps = programs.Steps(Matrix(rates.astype(dtype)), dtype.type(0.5), Matrix(np.zeros((2, REPEATS))))
     peak = Peak("float32", 1)
     tasks: dict[str, Callable[[], object]] = {
         "gather and convert, once": lambda: gather_rows(batch, N, D, scratch.panel, REPEATS),

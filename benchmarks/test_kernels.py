@@ -7,7 +7,7 @@ from benchmarks.problem import LAB
 from fastnet.engine import elementary, phases, session
 from fastnet.engine.kernel import program
 from fastnet.engine.lines import load, store
-from fastnet.engine.memory import Batch, Layer, allocate
+from fastnet.engine.memory import Batch, Layer, Matrix, Source, allocate
 from fastnet.engine.phases import PANEL, lanes
 from fastnet.engine.tile import tile_lines
 
@@ -38,8 +38,8 @@ def product_transposed(tile, panel, rows, d_hidden, inputs, sums, columns):
 
 @program
 def exp(x, y):
-    for i in range(x.shape[0]):
-        for j in range(0, x.shape[1], lanes(x)):
+    for i in range(x.rows):
+        for j in range(0, x.columns, lanes(x)):
             store(y, i, j, elementary.exp(load(x, i, j)))
 
 
@@ -84,9 +84,9 @@ def assert_product(found, a, b):
 
 @pytest.mark.benchmark(group="kernels")
 def test_gather(benchmark, lab, plan, dtype):
-    batch = Batch(lab.X, lab.y, lab.mean.astype(dtype).reshape(1, -1), np.ones((1, D), dtype), lab.indices[:1])
+    source = Source(lab.X, lab.y, lab.mean.astype(dtype).reshape(1, -1), np.ones((1, D), dtype))
     panel = allocate(plan.stride, PANEL, dtype)
-    benchmark(gather_batch, panel, batch, N, D)
+    benchmark(gather_batch, Matrix(panel), Batch.of(source, lab.indices[:1]), N, D)
     last = slice(D - PANEL, D)
     np.testing.assert_array_equal(panel[:N, :PANEL], lab.X[lab.indices[0]][:, last] - lab.mean[last].astype(dtype))
 
@@ -95,7 +95,7 @@ def test_gather(benchmark, lab, plan, dtype):
 def test_product(benchmark, rng, plan, tiles, panel, dtype):
     weight, out = filled(rng, D, H, dtype), allocate(plan.stride, H, dtype)
     out[...] = np.nan
-    benchmark(product, tiles.forward, panel, N, weight, D, out, H)
+    benchmark(product, tiles.forward, Matrix(panel), N, Matrix(weight), D, Matrix(out), H)
     assert_product(out[:N, :H], np.tile(panel[:N, :PANEL], D // PANEL), weight[:, :H])
 
 
@@ -104,7 +104,7 @@ def test_product_transposed(benchmark, rng, plan, tiles, panel, dtype):
     d_hidden, sums = filled(rng, plan.stride, H, dtype), allocate(PANEL, H, dtype)
     assert H % (tiles.backward1.lines * 64 // dtype.itemsize) == 0  # else product_transposed above stops early
     sums[...] = np.nan
-    benchmark(product_transposed, tiles.backward1, panel, N, d_hidden, D, sums, H)
+    benchmark(product_transposed, tiles.backward1, Matrix(panel), N, Matrix(d_hidden), D, Matrix(sums), H)
     assert_product(sums[:, :H], panel[:N, :PANEL].T, d_hidden[:N, :H])
 
 
@@ -112,5 +112,5 @@ def test_product_transposed(benchmark, rng, plan, tiles, panel, dtype):
 def test_exp(benchmark, rng, dtype):
     x = filled(rng, N, H, dtype)
     y = np.full_like(x, np.nan)
-    benchmark(exp, x, y)
+    benchmark(exp, Matrix(x), Matrix(y))
     np.testing.assert_allclose(y, np.exp(x), rtol=4 * np.finfo(dtype).eps)

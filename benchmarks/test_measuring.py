@@ -41,7 +41,7 @@ def test_the_peak_multiplies_and_adds(monkeypatch, dtype, workers):
     limit = peak.Peak(dtype, workers)
     limit()
     assert len(limit._lines) == workers
-    for lines in limit._lines:
+    for lines in (matrix.array for matrix in limit._lines):
         assert (lines[2:, : 64 // lines.itemsize] == 2.0).all()  # where x = x / 2 + 1 ends from anywhere
     # A multiply-add of every lane of every chain in each round.
     lanes = 64 // np.dtype(dtype).itemsize

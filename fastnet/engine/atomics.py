@@ -2,47 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
+
+from fastnet.engine.lines import INDEX
+from fastnet.engine.matrix import emit_address
+from fastnet.engine.memory import Matrix
 
 SPACING = 8  # int64 from one shared integer to the next: a cache line each
 
 
-def _word(context: Any, builder: ir.IRBuilder, array_type: Any, array: ir.Value, index: ir.Value) -> ir.Value:
-    return builder.gep(make_array(array_type)(context, builder, array).data, [index], inbounds=True)
+def new(count: int) -> Matrix:
+    """So many integers that workers share, all 0: numbers 0, SPACING, 2 * SPACING ..."""
+    return Matrix(np.zeros((1, count * SPACING), np.int64))
+
+
+def _emit_word(builder: ir.IRBuilder, matrix: ir.Value, index: ir.Value) -> ir.Value:
+    return emit_address(builder, matrix, INDEX(0), index)
 
 
 @intrinsic
-def increment(typingctx, array, index):
-    """array[index] += 1 atomically; the value before."""
+def increment(typingctx, matrix, index):
+    """matrix[0, index] += 1 atomically; the value before."""
 
     def codegen(context, builder, sig, args):
-        word = _word(context, builder, sig.args[0], *args)
-        return builder.atomic_rmw("add", word, ir.Constant(ir.IntType(64), 1), "acq_rel")
+        return builder.atomic_rmw("add", _emit_word(builder, *args), INDEX(1), "acq_rel")
 
-    return types.int64(array, types.intp), codegen
+    return types.int64(matrix, types.intp), codegen
 
 
 @intrinsic
-def read(typingctx, array, index):
-    """array[index], with all that was written before it was set."""
+def read(typingctx, matrix, index):
+    """matrix[0, index], with all that was written before it was set."""
 
     def codegen(context, builder, sig, args):
-        return builder.load_atomic(_word(context, builder, sig.args[0], *args), "acquire", 8)
+        return builder.load_atomic(_emit_word(builder, *args), "acquire", 8)
 
-    return types.int64(array, types.intp), codegen
+    return types.int64(matrix, types.intp), codegen
 
 
 @intrinsic
-def write(typingctx, array, index, value):
-    """array[index] = value, with all that was written before."""
+def write(typingctx, matrix, index, value):
+    """matrix[0, index] = value, with all that was written before."""
 
     def codegen(context, builder, sig, args):
-        builder.store_atomic(args[2], _word(context, builder, sig.args[0], *args[:2]), "release", 8)
+        builder.store_atomic(args[2], _emit_word(builder, *args[:2]), "release", 8)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, types.int64), codegen
+    return types.void(matrix, types.intp, types.int64), codegen

@@ -1,32 +1,33 @@
 """A barrier for workers inside compiled code: they spin, then give way, and can be told to leave.
 
-An int64 array holds the arrivals, the generation and the abort flag, each on a cache line of its own.  The
-barrier is the sense-reversing kind of Mellor-Crummey and Scott (1991) with a counting generation.
+Its state is the number of arrivals, the generation and the abort flag.  It is the sense-reversing kind of
+Mellor-Crummey and Scott (1991) with a counting generation.
 """
 
 from __future__ import annotations
 
 import sys
 
-import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from fastnet.engine import atomics
 from fastnet.engine.atomics import SPACING, increment, read, write
 from fastnet.engine.cpu import target
 from fastnet.engine.kernel import kernel
+from fastnet.engine.memory import Matrix
 
-ARRIVED, GENERATION, ABORT, WORDS = (n * SPACING for n in range(4))
+ARRIVED, GENERATION, ABORT = (n * SPACING for n in range(3))
 
 # A worker that is only late arrives within this many pauses (about 50 us); after that it has probably lost
 # its core to another process, or shares it with the one that waits, and waiting must free the core.
 PATIENCE = 2000
 
 
-def new_barrier() -> np.ndarray:
+def new_barrier() -> Matrix:
     """The state of a barrier at which nobody waits."""
-    return np.zeros(WORDS, np.int64)
+    return atomics.new(3)
 
 
 @intrinsic
@@ -77,6 +78,6 @@ def wait(barrier, workers):
     return read(barrier, ABORT) == 0
 
 
-def abort(barrier: np.ndarray) -> None:
+def abort(barrier: Matrix) -> None:
     """Send every worker that waits, or comes later, away from the barrier."""
-    barrier[ABORT] = 1
+    barrier.array[0, ABORT] = 1

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import llvmlite
+import llvmlite.binding as llvm
 import numba
 from numba._dynfunc import make_function
 from numba.core import config, types
@@ -35,13 +36,18 @@ from numba.core.typed_passes import NativeLowering
 class _ProgramLibrary(JITCodeLibrary):
     """The code of a program, optimised once.
 
-    Numba's own does it twice, for the sake of reference counts, and looks for loops to vectorise: here there
-    are no counts, and loops that matter are written in vectors.
+    Numba's own is optimised function by function, and twice more for the sake of reference counts, and looks for
+    loops to vectorise and to unroll: here there are no counts, and loops that matter are written in vectors, unrolled.
     """
 
+    def _optimize_functions(self, ll_module: Any) -> None:
+        pass
+
     def _optimize_final_module(self) -> None:
-        passes, builder = self._codegen._module_pass_manager(loop_vectorize=False, slp_vectorize=False)
-        passes.run(self._final_module, builder)
+        options = llvm.create_pipeline_tuning_options()
+        options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
+        builder = llvm.create_pass_builder(self._codegen._tm, options)
+        builder.getModulePassManager().run(self._final_module, builder)
 
 
 class _KernelLibrary(JITCodeLibrary):
@@ -49,6 +55,9 @@ class _KernelLibrary(JITCodeLibrary):
 
     Numba's own would be optimised and turned into machine code as well, at each level of calls.
     """
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        pass
 
     def _optimize_final_module(self) -> None:
         pass
@@ -84,13 +93,34 @@ class _LowerKernel(NativeLowering):
         return True
 
 
+# For what kernels don't use: `with`, closures, functions inlined as Numba IR, literal arguments, array expressions.
+_NEEDLESS = {
+    "WithLifting",
+    "InlineClosureLikes",
+    "RewriteDynamicRaises",
+    "MakeFunctionToJitFunction",
+    "InlineInlinables",
+    "FindLiterallyCalls",
+    "LiteralUnroll",
+    "LiteralPropagationSubPipelinePass",
+    "InlineOverloads",
+    "NopythonRewrites",
+    "NoPythonSupportedFeatureValidation",
+    "DumpParforDiagnostics",
+}
+
+
 def _pipeline(lowering: type[NativeLowering]) -> type[CompilerBase]:
-    """Numba's compiler with another last step."""
+    """Numba's compiler with another last step, and without the needless ones."""
 
     class Compiler(CompilerBase):
         def define_pipelines(self) -> list[Any]:
             manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
-            manager.passes = [(lowering if p is NativeLowering else p, text) for p, text in manager.passes]
+            manager.passes = [
+                (lowering if p is NativeLowering else p, text)
+                for p, text in manager.passes
+                if p.__name__ not in _NEEDLESS
+            ]
             manager.finalize()
             return [manager]
 
@@ -104,9 +134,12 @@ if config.DISABLE_JIT:
 _OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
 
 
+KERNEL_OPTIONS = _OPTIONS | {"no_cpython_wrapper": True, "pipeline_class": _pipeline(_LowerKernel)}
+
+
 def kernel(function: Any) -> Any:
     """A function for other compiled functions: compiled for each program that uses it, never called alone."""
-    dispatcher = numba.njit(**_OPTIONS, no_cpython_wrapper=True, pipeline_class=_pipeline(_LowerKernel))(function)
+    dispatcher = numba.njit(**KERNEL_OPTIONS)(function)
     # Numba would compile a function once more for every literal that it is called with.
     template = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: template([types.unliteral(a) for a in args], kws)

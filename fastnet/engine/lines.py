@@ -17,9 +17,9 @@ from llvmlite import ir
 from numba.core import types
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
-from numba.np.arrayobj import make_array
 
 from fastnet.engine.cpu import LINE_BYTES, vector_unit
+from fastnet.engine.matrix import emit_address
 
 INDEX = ir.IntType(64)
 
@@ -103,24 +103,6 @@ def emit_splat(builder: ir.IRBuilder, scalar: ir.Value, kind: ir.VectorType) -> 
     return builder.shuffle_vector(lane0, ir.Constant(kind, ir.Undefined), zeros)
 
 
-def emit_address(
-    context: Any,
-    builder: ir.IRBuilder,
-    array_type: types.Array,
-    array: ir.Value,
-    row: ir.Value,
-    column: ir.Value,
-) -> ir.Value:
-    """The address of array[row, column], array being two-dimensional and C-contiguous.
-
-    It is an offset from the array's own pointer: an address made from an integer defeats LLVM's
-    alias analysis (numba #10695).
-    """
-    view = make_array(array_type)(context, builder, array)
-    width = builder.extract_value(view.shape, 1)
-    return builder.gep(view.data, [builder.add(builder.mul(row, width), column)], inbounds=True)
-
-
 def emit_load(builder: ir.IRBuilder, address: ir.Value, kind: ir.VectorType) -> ir.Value:
     """A vector from an address aligned as its elements are (rows of a caller's array may be no better)."""
     return builder.load(builder.bitcast(address, kind.as_pointer()), align=_element_bytes(kind))
@@ -153,35 +135,33 @@ def _emit_larger(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
 
 
 @intrinsic
-def load(typingctx, array, row, column):
-    """The line of array that starts at [row, column]."""
-    line = LineType(array.dtype)
+def load(typingctx, matrix, row, column):
+    """The line of matrix that starts at [row, column]."""
+    line = LineType(matrix.dtype)
 
     def codegen(context, builder, sig, args):
-        address = emit_address(context, builder, sig.args[0], *args)
-        return emit_load(builder, address, line_ir(line.scalar))
+        return emit_load(builder, emit_address(builder, *args), line_ir(line.scalar))
 
-    return line(array, types.intp, types.intp), codegen
+    return line(matrix, types.intp, types.intp), codegen
 
 
 @intrinsic
-def store(typingctx, array, row, column, line):
-    """Write a line to array from [row, column] on."""
+def store(typingctx, matrix, row, column, line):
+    """Write a line to matrix from [row, column] on."""
 
     def codegen(context, builder, sig, args):
-        emit_store(builder, args[3], emit_address(context, builder, sig.args[0], *args[:3]))
+        emit_store(builder, args[3], emit_address(builder, *args[:3]))
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, types.intp, line), codegen
+    return types.void(matrix, types.intp, types.intp, line), codegen
 
 
 @intrinsic
-def prefetch(typingctx, array, row, column):
-    """Ask for the cache line of array[row, column], which may lie beyond the array: nothing is read."""
+def prefetch(typingctx, matrix, row, column):
+    """Ask for the cache line of matrix[row, column], which may lie beyond the matrix: nothing is read."""
 
     def codegen(context, builder, sig, args):
-        address = emit_address(context, builder, sig.args[0], *args)
-        pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
+        pointer = builder.bitcast(emit_address(builder, *args), ir.IntType(8).as_pointer())
         read, near, data = (ir.IntType(32)(n) for n in (0, 3, 1))
         name = "llvm.prefetch.p0"
         function = builder.module.globals.get(name)
@@ -191,7 +171,7 @@ def prefetch(typingctx, array, row, column):
         builder.call(function, [pointer, read, near, data])
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, types.intp), codegen
+    return types.void(matrix, types.intp, types.intp), codegen
 
 
 @intrinsic

@@ -1,4 +1,4 @@
-"""The arrays that the kernels work on: aligned, padded, allocated once.
+"""The arrays that the programs work on: aligned, padded, allocated once.
 
 Every row starts on a cache line and is padded with zeros to whole lines, so that no kernel has a remainder
 of columns to treat.
@@ -7,7 +7,8 @@ of columns to treat.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +34,32 @@ def allocate(rows: int, columns: int, dtype: np.dtype, odd: bool = False) -> np.
     memory = np.zeros(rows * count * dtype.itemsize + LINE_BYTES, np.uint8)
     start = -memory.ctypes.data % LINE_BYTES
     return memory[start : start + rows * count * dtype.itemsize].view(dtype).reshape(rows, count)
+
+
+@cache
+def _matrix_type(dtype: np.dtype) -> Any:
+    from numba.np.numpy_support import from_dtype  # only here: `import fastnet` does not import Numba
+
+    from fastnet.engine.matrix import MatrixType
+
+    return MatrixType(from_dtype(dtype))
+
+
+class Matrix:
+    """A two-dimensional, C-contiguous array to be passed to a compiled program, which must not outlive it."""
+
+    __slots__ = ("address", "array", "columns", "rows")
+
+    def __init__(self, array: np.ndarray) -> None:
+        if array.ndim != 2 or not array.flags.c_contiguous:
+            raise ValueError(f"no Matrix of an array of shape {array.shape} and strides {array.strides}")
+        self.array = array
+        self.address: int = array.__array_interface__["data"][0]
+        self.rows, self.columns = array.shape
+
+    @property
+    def _numba_type_(self) -> Any:
+        return _matrix_type(self.array.dtype)
 
 
 @dataclass(frozen=True)
@@ -70,10 +97,10 @@ class Parameter(NamedTuple):
     squares holds a line for each line of columns and group of rows: the sum of the squared weights.
     """
 
-    value: np.ndarray
-    state1: np.ndarray
-    state2: np.ndarray
-    squares: np.ndarray
+    value: Matrix
+    state1: Matrix
+    state2: Matrix
+    squares: Matrix
 
 
 class Affine(NamedTuple):
@@ -99,32 +126,38 @@ class Source(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A source, and the rows of each step: row r of step k is row rows[k, r] of the source.
+    """A source as programs take it, y (1, num), and the rows of each step: row r of step k is the source's rows[k, r].
 
-    rows (steps, N) may have a single row for all steps.
+    rows (steps, N) int64 may have a single row for all steps.
     """
 
-    X: np.ndarray
-    y: np.ndarray
-    mean: np.ndarray
-    scale: np.ndarray
-    rows: np.ndarray
+    X: Matrix
+    y: Matrix
+    mean: Matrix
+    scale: Matrix
+    rows: Matrix
+
+    @classmethod
+    def of(cls, source: Source, rows: np.ndarray) -> Batch:
+        """The rows of a source."""
+        X, y, mean, scale = source
+        return cls(Matrix(X), Matrix(y.reshape(1, -1)), Matrix(mean), Matrix(scale), Matrix(rows))
 
 
 class Activations(NamedTuple):
     """What the workers share within a block of rows.  Row s * stride + r of partial is slice s of row r."""
 
-    partial: np.ndarray
-    hidden: np.ndarray
-    d_hidden: np.ndarray
-    scores: np.ndarray
-    transposed: np.ndarray  # W2.T, (C, H)
-    per_row: np.ndarray  # row 0: sum of exponentials, 1: margin, 2: hits
-    gradients: tuple[np.ndarray, ...]  # of W1, b1, W2, b2, summed over the blocks of a large batch
+    partial: Matrix
+    hidden: Matrix
+    d_hidden: Matrix
+    scores: Matrix
+    transposed: Matrix  # W2.T, (C, H)
+    per_row: Matrix  # row 0: sum of exponentials, 1: margin, 2: hits
+    gradients: tuple[Matrix, ...]  # of W1, b1, W2, b2, summed over the blocks of a large batch
 
 
 class Scratch(NamedTuple):
     """What a worker has for itself: a panel of converted rows, and the gradient of a panel's weights."""
 
-    panel: np.ndarray
-    sums: np.ndarray
+    panel: Matrix
+    sums: Matrix

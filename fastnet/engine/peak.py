@@ -16,8 +16,9 @@ from numba.extending import intrinsic
 
 from fastnet.engine.cpu import vector_unit
 from fastnet.engine.kernel import program
-from fastnet.engine.lines import INDEX, LineType, emit_address, emit_fma, emit_load, emit_store, line_ir
-from fastnet.engine.memory import allocate
+from fastnet.engine.lines import INDEX, LineType, emit_fma, emit_load, emit_store, line_ir
+from fastnet.engine.matrix import emit_address
+from fastnet.engine.memory import Matrix, allocate
 from fastnet.engine.workers import run_on_workers
 
 SECONDS = 0.15  # of one measurement: long against the start of the workers
@@ -35,9 +36,7 @@ def _run_chains(typingctx: Any, lines: Any, rounds: Any) -> Any:
     kind = LineType(lines.dtype)
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        addresses = [
-            emit_address(context, builder, sig.args[0], args[0], INDEX(row), INDEX(0)) for row in range(2 + chains())
-        ]
+        addresses = [emit_address(builder, args[0], INDEX(row), INDEX(0)) for row in range(2 + chains())]
         factor, term, *starts = (emit_load(builder, address, line_ir(kind.scalar)) for address in addresses)
         before = builder.block
         loop, done = (builder.append_basic_block(f"chains.{name}") for name in ("loop", "done"))
@@ -85,7 +84,7 @@ class Peak:
             # x = x / 2 + 1 tends to 2, from another start in each chain: equal ones could be merged.
             lines[...] = np.arange(lines.size).reshape(lines.shape)
             lines[0], lines[1] = 0.5, 1.0
-            self._lines.append(lines)
+            self._lines.append(Matrix(lines))
         self._per_round = 2.0 * lanes * chains() * workers
         self()  # compiles
         self._rounds = 1 << 20

@@ -24,7 +24,6 @@ from fastnet.engine.kernel import kernel
 from fastnet.engine.lines import (
     INDEX,
     LineType,
-    emit_address,
     first_lanes,
     fma,
     lane_max,
@@ -37,8 +36,10 @@ from fastnet.engine.lines import (
     step,
     store,
 )
+from fastnet.engine.matrix import emit_address, number
 from fastnet.engine.rules import update
 from fastnet.engine.tile import narrow, tile_columns, tile_lines, tile_mr, tile_rows
+from fastnet.engine.units import smaller
 
 # Features in a panel of converted rows, on the way forward and on the way back; also the group of features whose
 # weights are updated together.  A multiple of the rows of every tile (1, 2, 3, 4, 6, 8).  Tried: 24 to 192, and
@@ -53,33 +54,33 @@ GROUP2 = 24  # hidden units whose rows of W2 are updated together: few, so that 
 
 
 @intrinsic
-def load_as(typingctx, array, row, column, like):
-    """The line of numbers at array[row, column], converted to the type of the numbers in `like`."""
-    line = LineType(like.dtype)
+def load_as(typingctx, matrix, row, column, like):
+    """The line of numbers at matrix[row, column], converted to the type of the numbers in `like`."""
+    line, number = LineType(like.dtype), matrix.dtype
 
     def codegen(context, builder, sig, args):
         target = line_ir(line.scalar)
-        element = context.get_data_type(array.dtype)
-        address = emit_address(context, builder, array, *args[:3])
+        element = context.get_data_type(number)
         source = ir.VectorType(element, target.count)
-        value = builder.load(builder.bitcast(address, source.as_pointer()), align=array.dtype.bitwidth // 8)
+        address = builder.bitcast(emit_address(builder, *args[:3]), source.as_pointer())
+        value = builder.load(address, align=number.bitwidth // 8)
         if isinstance(element, ir.IntType):
             return builder.uitofp(value, target)
-        if array.dtype.bitwidth == line.scalar.bitwidth:
+        if number.bitwidth == line.scalar.bitwidth:
             return value
-        return (builder.fpext if array.dtype.bitwidth < line.scalar.bitwidth else builder.fptrunc)(value, target)
+        return (builder.fpext if number.bitwidth < line.scalar.bitwidth else builder.fptrunc)(value, target)
 
-    return line(array, types.intp, types.intp, like), codegen
+    return line(matrix, types.intp, types.intp, like), codegen
 
 
 @intrinsic
-def lanes(typingctx, array):
-    """The numbers of array's type that a line holds: a constant."""
+def lanes(typingctx, matrix):
+    """The numbers of the matrix that a line holds: a constant."""
 
     def codegen(context, builder, sig, args):
-        return INDEX(LineType(array.dtype).lanes)
+        return INDEX(LineType(matrix.dtype).lanes)
 
-    return types.intp(array), codegen
+    return types.intp(matrix), codegen
 
 
 @kernel
@@ -91,7 +92,7 @@ def gather(panel, batch, k, first, rows, p, depth):
     for the columns of the next one, and the last for those of the next panel.
     """
     line = lanes(panel)
-    picks = k % batch.rows.shape[0]
+    picks = k % batch.rows.rows
     q = 0
     while q + 3 * line <= depth:
         mean0, scale0 = load(batch.mean, 0, p + q), load(batch.scale, 0, p + q)
@@ -113,9 +114,9 @@ def gather(panel, batch, k, first, rows, p, depth):
         # The data set ends with its last row: nothing beyond may be read, not even to be thrown away.
         for r in range(rows):
             x = batch.rows[picks, first + r]
-            store(panel, r, q, splat(panel.dtype.type(0)))
+            store(panel, r, q, splat(number(panel, 0)))
             for i in range(q, depth):
-                panel[r, i] = (panel.dtype.type(batch.X[x, p + i]) - batch.mean[0, p + i]) * batch.scale[0, p + i]
+                panel[r, i] = (number(panel, batch.X[x, p + i]) - batch.mean[0, p + i]) * batch.scale[0, p + i]
 
 
 # --- products --------------------------------------------------------------------------------------------
@@ -131,7 +132,7 @@ def product(tile, a, a_row, rows, b, b_row, depth, c, c_row, columns, resume):
     wide = tile_lines(tile) * line
     j = 0
     while j < columns:
-        if j + wide <= columns:
+        if tile_lines(tile) == 1 or j + wide <= columns:
             for i in range(0, rows, tile_mr(tile)):
                 tile_rows(tile, a, a_row + i, 0, b, b_row, j, depth, c, c_row + i, j, resume)
             j += wide
@@ -147,7 +148,7 @@ def product_transposed(tile, a, a_column, width, b, depth, c, c_row, j, resume):
     for k in range(0, depth, DEPTH):
         for i in range(0, width, tile_mr(tile)):
             tile_columns(
-                tile, a, k, a_column + i, b, k, j, min(DEPTH, depth - k), c, c_row + i, j, resume or k > 0
+                tile, a, k, a_column + i, b, k, j, smaller(DEPTH, depth - k), c, c_row + i, j, resume or k > 0
             )  # fmt: skip
 
 
@@ -158,7 +159,7 @@ def product_transposed(tile, a, a_column, width, b, depth, c, c_row, j, resume):
 def forward(tile, batch, k, first, r0, r1, p0, p1, weight, columns, panel, out, out_row):
     """out[out_row + r] = X[row r, p0:p1] @ W[p0:p1] for the rows r0 <= r < r1 of the block at `first`."""
     for p in range(p0, p1, PANEL):
-        depth = min(PANEL, p1 - p)
+        depth = smaller(PANEL, p1 - p)
         gather(panel, batch, k, first + r0, r1 - r0, p, depth)
         product(tile, panel, 0, r1 - r0, weight, p, depth, out, out_row + r0, columns, p > p0)
 
@@ -167,7 +168,7 @@ def forward(tile, batch, k, first, r0, r1, p0, p1, weight, columns, panel, out, 
 def add_slices(partial, slices, stride, bias, r0, r1, columns, rectify, out):
     """out = sum of the slices + bias for the rows r0 <= r < r1; rectified, max(out, 0)."""
     line = lanes(out)
-    zero = splat(out.dtype.type(0))
+    zero = splat(number(out, 0))
     for r in range(r0, r1):
         for j in range(0, columns, line):
             total = load(partial, r, j)
@@ -188,10 +189,10 @@ def softmax_loss(scores, per_row, batch, k, first, r0, r1, classes, inverse_rows
     a line of rows at once by loss_and_hits.
     """
     line = lanes(scores)
-    lowest = splat(scores.dtype.type(-INFINITY))
-    source_row = k % batch.rows.shape[0]
+    lowest = splat(number(scores, -INFINITY))
+    source_row = k % batch.rows.rows
     for r in range(r0, r1):
-        label = batch.y[batch.rows[source_row, first + r]]
+        label = batch.y[0, batch.rows[source_row, first + r]]
         best = lowest
         best_before = lowest  # among the classes before the label: of equal scores argmax takes the first
         for j in range(0, classes, line):
@@ -200,7 +201,7 @@ def softmax_loss(scores, per_row, batch, k, first, r0, r1, classes, inverse_rows
             best_before = larger(first_lanes(label - j, row, lowest), best_before)
         top = lane_max(best)
         own = scores[r, label]
-        total = splat(scores.dtype.type(0))
+        total = splat(number(scores, 0))
         for j in range(0, classes, line):
             row = first_lanes(classes - j, load(scores, r, j), lowest)
             e = exp(row - splat(top))
@@ -213,15 +214,15 @@ def softmax_loss(scores, per_row, batch, k, first, r0, r1, classes, inverse_rows
         scores[r, label] -= inverse_rows
         per_row[0, r] = denominator
         per_row[1, r] = top - own
-        per_row[2, r] = own >= top and lane_max(best_before) < top
+        per_row[2, r] = 1 if own >= top and lane_max(best_before) < top else 0
 
 
 @kernel
 def loss_and_hits(per_row, rows):
     """The sum over rows of -log softmax(scores)[y], and how many labels scored best."""
     line = lanes(per_row)
-    zero = splat(per_row.dtype.type(0))
-    one = splat(per_row.dtype.type(1))
+    zero = splat(number(per_row, 0))
+    one = splat(number(per_row, 1))
     loss = zero
     hits = zero
     for r in range(0, rows, line):
@@ -254,9 +255,9 @@ def transpose(matrix, begin, end, columns, out):
 @kernel
 def sum_of_squares(squares):
     """The sum of everything in squares, a line at a time."""
-    total = splat(squares.dtype.type(0))
-    for i in range(squares.shape[0]):
-        for j in range(0, squares.shape[1], lanes(squares)):
+    total = splat(number(squares, 0))
+    for i in range(squares.rows):
+        for j in range(0, squares.columns, lanes(squares)):
             total = total + load(squares, i, j)
     return float(lane_sum(total))
 
@@ -276,7 +277,7 @@ def weight_group(
         if last:
             for i in range(width):  # the products hide the way of the weights into the cache
                 prefetch(weight.value, row + i, j)
-        if j + wide <= columns:
+        if tile_lines(tile) == 1 or j + wide <= columns:
             product_transposed(tile, a, a_column, width, b, rows, sums, sums_row, j, resume)
             end = j + wide
         else:
@@ -284,7 +285,7 @@ def weight_group(
             end = j + line
         while j < end:
             if last:
-                squares = splat(sums.dtype.type(0))
+                squares = splat(number(sums, 0))
                 for i in range(width):
                     w = load(weight.value, row + i, j)
                     gradient = fma(splat(reg), w, load(sums, sums_row + i, j))
@@ -298,7 +299,7 @@ def weight_group(
 def bias(rule, b, rows, parameter, columns, sums, resume, last, c, k):
     """The gradient of a bias, the sum of B over its rows, and, with last, its update."""
     for j in range(0, columns, lanes(b)):
-        total = load(sums, 0, j) if resume else splat(sums.dtype.type(0))
+        total = load(sums, 0, j) if resume else splat(number(sums, 0))
         for r in range(rows):
             total = total + load(b, r, j)
         store(sums, 0, j, total)
@@ -312,8 +313,8 @@ def square_groups(weight, rows, columns, group):
     line = lanes(weight.value)
     for g in range((rows + group - 1) // group):
         for j in range(0, columns, line):
-            squares = splat(weight.value.dtype.type(0))
-            for i in range(g * group, min(rows, (g + 1) * group)):
+            squares = splat(number(weight.value, 0))
+            for i in range(g * group, smaller(rows, (g + 1) * group)):
                 w = load(weight.value, i, j)
                 squares = fma(w, w, squares)
             store(weight.squares, g, j, squares)

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from fastnet.engine.barrier import wait
 from fastnet.engine.kernel import kernel, program
+from fastnet.engine.matrix import number
+from fastnet.engine.memory import Matrix
 from fastnet.engine.phases import (
     GROUP2,
     PANEL,
@@ -34,7 +34,7 @@ from fastnet.engine.phases import (
     weight_group,
 )
 from fastnet.engine.tile import Tile, tile_mr
-from fastnet.engine.units import put_back, share, take
+from fastnet.engine.units import put_back, share, smaller, take
 
 FORWARD, MIDDLE, BACKWARD1, BACKWARD2, PHASES = 0, 1, 2, 3, 4
 UNIT_TILES = 10  # tiles of rows in a unit, at most: fewer read the weights more often, more leave workers waiting
@@ -61,12 +61,14 @@ class Plan(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """The steps of one call: coefficients of the update rule and L2 strength, losses and hits out."""
+    """The steps of one call: a row of coefficients of the update rule for each, and the L2 strength.
 
-    coefficients: np.ndarray
+    history receives the loss of each step in its first row, the hits in its second.
+    """
+
+    coefficients: Matrix
     reg: Any
-    losses: np.ndarray
-    hits: np.ndarray
+    history: Matrix
 
 
 @kernel
@@ -87,7 +89,7 @@ def rows_of(unit, tile, rows):
     """The bounds of a unit's rows: whole tiles."""
     tiles = (rows + tile_mr(tile) - 1) // tile_mr(tile)
     begin, end = share(tiles, unit, row_units(tile, rows))
-    return begin * tile_mr(tile), min(end * tile_mr(tile), rows)
+    return begin * tile_mr(tile), smaller(end * tile_mr(tile), rows)
 
 
 @kernel
@@ -122,7 +124,7 @@ def middle_unit(unit, tiles, plan, batch, k, first, rows, layer1, layer2, a):
     r0, r1 = rows_of(unit, tiles.forward, rows)
     scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1)
     classes = layer1.outputs if layer2 is None else layer2.outputs
-    inverse_rows = a.scores.dtype.type(1.0 / plan.rows)
+    inverse_rows = number(a.scores, 1.0 / plan.rows)
     softmax_loss(a.scores, a.per_row, batch, k, first, r0, r1, classes, inverse_rows)
     if layer2 is not None:
         product(
@@ -141,7 +143,7 @@ def backward1_unit(unit, tile, rule, plan, batch, k, block, first, rows, layer, 
     resume, last = block > 0, block == plan.blocks - 1
     row = unit * PANEL
     if row < layer.inputs:
-        width = min(PANEL, layer.inputs - row)
+        width = smaller(PANEL, layer.inputs - row)
         gather(scratch.panel, batch, k, first, rows, row, width)
         kept = plan.blocks > 1
         weight_group(
@@ -158,7 +160,7 @@ def backward2_unit(unit, tile, rule, plan, k, block, rows, layer, a, c, reg):
     resume, last = block > 0, block == plan.blocks - 1
     row = unit * GROUP2
     if row < layer.inputs:
-        width = min(GROUP2, layer.inputs - row)
+        width = smaller(GROUP2, layer.inputs - row)
         weight_group(
             tile, rule, a.hidden, row, a.scores, rows, layer.weight, unit, row, width, layer.outputs,
             a.gradients[2], row, resume, last, c, k, reg,
@@ -203,12 +205,12 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, 
     d_first = a.scores if layer2 is None else a.d_hidden
     if worker == 0:
         prepare(layer1, layer2, a)  # read after the first barrier
-    for k in range(len(c)):
+    for k in range(c.rows):
         loss = 0.0
         hits = 0.0
         for block in range(plan.blocks):
             first = block * plan.block_rows
-            rows = min(plan.block_rows, plan.rows - first)
+            rows = smaller(plan.block_rows, plan.rows - first)
 
             put_back(tickets, BACKWARD1, worker, workers)
             put_back(tickets, BACKWARD2, worker, workers)
@@ -252,8 +254,8 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, 
                     unit, tiles.backward1, rule, plan, batch, k, block, first, rows, layer1, d_first, a, scratch, c, reg
                 )
             if block == plan.blocks - 1 and worker == 0:
-                steps.losses[k] = loss
-                steps.hits[k] = hits
+                steps.history[0, k] = loss
+                steps.history[1, k] = hits
             # What a worker reads next may be what another has just updated, or has yet to read.
             if not wait(barrier, workers):
                 return False
@@ -268,10 +270,10 @@ def score(tiles, plan, batch, layer1, layer2, a, panel, out, tickets, worker, wo
         if block < 0:
             break
         first = block * plan.block_rows
-        rows = min(plan.block_rows, plan.rows - first)
+        rows = smaller(plan.block_rows, plan.rows - first)
         for unit in range(plan.slices * row_units(tiles.forward, rows)):
             forward_unit(unit, tiles.forward, plan, batch, 0, first, rows, layer1, panel, a.partial)
         scores_of_rows(tiles, plan, layer1, layer2, a, 0, rows)
         for r in range(rows):
-            for j in range(out.shape[1]):
+            for j in range(out.columns):
                 out[first + r, j] = a.scores[r, j]

@@ -13,6 +13,7 @@ from typing import Any
 from numba.core import types
 from numba.extending import NativeValue, models, overload, register_model, unbox
 
+from fastnet.engine.kernel import KERNEL_OPTIONS
 from fastnet.engine.lines import fma, load, splat, sqrt, store
 
 
@@ -58,7 +59,7 @@ def update(rule, parameter, i, j, gradient, c, k):
     raise NotImplementedError("compiled code only")
 
 
-@overload(update)
+@overload(update, jit_options=KERNEL_OPTIONS)
 def _update(rule, parameter, i, j, gradient, c, k):
     return _RULES[rule.rule]
 

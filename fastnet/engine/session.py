@@ -18,6 +18,7 @@ from fastnet.engine.memory import (
     Affine,
     Batch,
     Layer,
+    Matrix,
     Parameter,
     Scratch,
     Source,
@@ -76,6 +77,10 @@ def _multiply_adds(rows: int, layers: tuple[Layer, ...]) -> int:
     return rows * sum(layer.inputs * int(layer.weight.shape[1]) for layer in layers)
 
 
+def _matrix(rows: int, columns: int, dtype: np.dtype, odd: bool = False) -> Matrix:
+    return Matrix(allocate(rows, columns, dtype, odd))
+
+
 def _activations(plan: Plan, layers: tuple[Layer, ...], training: bool) -> Activations:
     dtype = layers[0].weight.dtype
     rows = plan.stride
@@ -83,18 +88,18 @@ def _activations(plan: Plan, layers: tuple[Layer, ...], training: bool) -> Activ
     hidden = layers[0].outputs if len(layers) == 2 else 0
     kept = training and plan.blocks > 1
     return Activations(
-        partial=allocate(plan.slices * rows, layers[0].outputs, dtype),
+        partial=_matrix(plan.slices * rows, layers[0].outputs, dtype),
         # Read in groups of columns on the way back, so padded to whole groups.
-        hidden=allocate(rows if hidden else 1, -(-hidden // GROUP2) * GROUP2, dtype, odd=True),
-        d_hidden=allocate(rows if hidden and training else 1, hidden, dtype, odd=True),
-        scores=allocate(rows, classes, dtype, odd=True),
-        transposed=allocate(classes, hidden if training else 0, dtype),
-        per_row=allocate(3, rows + SPARE_ROWS, dtype),
+        hidden=_matrix(rows if hidden else 1, -(-hidden // GROUP2) * GROUP2, dtype, odd=True),
+        d_hidden=_matrix(rows if hidden and training else 1, hidden, dtype, odd=True),
+        scores=_matrix(rows, classes, dtype, odd=True),
+        transposed=_matrix(classes, hidden if training else 0, dtype),
+        per_row=_matrix(3, rows + SPARE_ROWS, dtype),
         gradients=(
-            allocate(-(-layers[0].inputs // PANEL) * PANEL if kept else 1, layers[0].outputs, dtype),
-            allocate(1, layers[0].outputs, dtype),
-            allocate(-(-layers[-1].inputs // GROUP2) * GROUP2 if training else 1, classes, dtype),
-            allocate(1, classes, dtype),
+            _matrix(-(-layers[0].inputs // PANEL) * PANEL if kept else 1, layers[0].outputs, dtype),
+            _matrix(1, layers[0].outputs, dtype),
+            _matrix(-(-layers[-1].inputs // GROUP2) * GROUP2 if training else 1, classes, dtype),
+            _matrix(1, classes, dtype),
         ),
     )
 
@@ -124,8 +129,8 @@ class Trainer:
         self._activations = _activations(self._plan, layers, training=True)
         self._scratch = [
             Scratch(
-                panel=allocate(self._plan.stride, PANEL, self._dtype, odd=True),
-                sums=allocate(PANEL, layers[0].outputs, self._dtype),
+                panel=_matrix(self._plan.stride, PANEL, self._dtype, odd=True),
+                sums=_matrix(PANEL, layers[0].outputs, self._dtype),
             )
             for _ in range(self.workers)
         ]
@@ -133,9 +138,9 @@ class Trainer:
 
     def _affine(self, layer: Layer) -> Affine:
         def parameter(value: np.ndarray, groups: int) -> Parameter:
-            empty = allocate(1, 1, self._dtype)
-            state1, state2 = (np.zeros_like(value) if n < self._rule.states else empty for n in range(2))
-            return Parameter(value, state1, state2, allocate(groups, value.shape[1], self._dtype))
+            empty = _matrix(1, 1, self._dtype)
+            state1, state2 = (Matrix(np.zeros_like(value)) if n < self._rule.states else empty for n in range(2))
+            return Parameter(Matrix(value), state1, state2, _matrix(groups, value.shape[1], self._dtype))
 
         groups = -(-layer.inputs // GROUP2)  # at least as many as there are of either size
         return Affine(parameter(layer.weight, groups), parameter(layer.bias, 1), layer.inputs, layer.outputs)
@@ -146,10 +151,9 @@ class Trainer:
         Returns the loss of each step, before its update, and how many of its rows were classified right.
         """
         count = len(coefficients)
-        losses, hits = np.zeros(count), np.zeros(count, np.int64)
-        c = coefficients.astype(self._dtype)
-        steps = Steps(c, self._dtype.type(reg), losses, hits)
-        batch, meeting = Batch(*self._source, rows), barrier.new_barrier()
+        history = np.zeros((2, count))
+        steps = Steps(Matrix(coefficients.astype(self._dtype)), self._dtype.type(reg), Matrix(history))
+        batch, meeting = Batch.of(self._source, rows), barrier.new_barrier()
         tickets = new_tickets(programs.PHASES, self.workers)
 
         def arguments(worker: int) -> tuple[Any, ...]:
@@ -161,6 +165,7 @@ class Trainer:
         key = self._tiles, self._rule, self._source.X.dtype, self._dtype, self._affines[1] is None
         program = compiled_for(programs.train, key, lambda: arguments(0))
         run_on_workers(lambda worker: program(*arguments(worker)), self.workers, lambda: barrier.abort(meeting))
+        losses, hits = history
         return losses, hits
 
     @property
@@ -170,7 +175,10 @@ class Trainer:
             array
             for affine in self._affines
             if affine is not None
-            for array in (affine.weight.state1[:, : affine.outputs], affine.bias.state1[0, : affine.outputs])
+            for array in (
+                affine.weight.state1.array[:, : affine.outputs],
+                affine.bias.state1.array[0, : affine.outputs],
+            )
         ]
 
 
@@ -193,17 +201,17 @@ class Scorer:
         self._workers = min(workers_for(threads, _multiply_adds(rows, layers), WORTH_IN_A_CALL), self._plan.blocks)
         self._shape = rows, layers[-1].outputs
         self._dtype = layers[0].weight.dtype
-        empty = allocate(1, 1, self._dtype)
+        empty = _matrix(1, 1, self._dtype)
 
         def affine(layer: Layer) -> Affine:
-            weight, bias = (Parameter(value, empty, empty, empty) for value in (layer.weight, layer.bias))
+            weight, bias = (Parameter(Matrix(value), empty, empty, empty) for value in (layer.weight, layer.bias))
             return Affine(weight, bias, layer.inputs, layer.outputs)
 
         self._affines = (*(affine(layer) for layer in layers), None)[:2]
         self._own = [
             (
                 _activations(self._plan, layers, training=False),
-                allocate(self._plan.stride, PANEL, self._dtype, odd=True),
+                _matrix(self._plan.stride, PANEL, self._dtype, odd=True),
             )
             for _ in range(self._workers)
         ]
@@ -212,11 +220,11 @@ class Scorer:
     def run(self, source: Source) -> np.ndarray:
         """The scores (rows, C) of the whole data set, which has as many rows."""
         out = np.empty(self._shape, self._dtype)
-        batch, tickets = Batch(*source, self._rows), new_tickets(1, self._workers)
+        batch, tickets = Batch.of(source, self._rows), new_tickets(1, self._workers)
 
         def arguments(worker: int) -> tuple[Any, ...]:
             return (
-                self._tiles, self._plan, batch, *self._affines, *self._own[worker], out, tickets,
+                self._tiles, self._plan, batch, *self._affines, *self._own[worker], Matrix(out), tickets,
                 worker, self._workers,
             )  # fmt: skip
 

@@ -20,10 +20,10 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 from numba.extending import NativeValue, intrinsic, models, register_model, unbox
-from numba.np.arrayobj import make_array
 
 from fastnet.engine.cpu import VectorUnit
-from fastnet.engine.lines import INDEX, emit_address, emit_fma, emit_load, emit_splat, emit_store, line_ir
+from fastnet.engine.lines import INDEX, emit_fma, emit_load, emit_splat, emit_store, line_ir
+from fastnet.engine.matrix import MatrixType, emit_address, emit_columns
 
 UNROLL = 4  # steps of the depth between two jumps: 1 costs 4 % of a training step, 8 gains nothing more
 SPARE_ROWS = 8  # the tallest tile: a product may compute so many rows beyond the last
@@ -111,18 +111,16 @@ def tile_columns(typingctx, tile, a, ak, ai, b, bk, bj, depth, c, ci, cj, resume
     return _tile_intrinsic(tile, a, b, c, transposed=True)
 
 
-def _tile_intrinsic(tile: TileType, a: types.Array, b: types.Array, c: types.Array, transposed: bool) -> Any:
+def _tile_intrinsic(tile: TileType, a: MatrixType, b: MatrixType, c: MatrixType, transposed: bool) -> Any:
     index = types.intp
     sig = types.void(tile, a, index, index, b, index, index, index, c, index, index, types.boolean)
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        _, a_array, a_row, a_column, b_array, b_row, b_column, depth, c_array, c_row, c_column, resume = args
-        a_address = emit_address(context, builder, a, a_array, a_row, a_column)
-        b_address = emit_address(context, builder, b, b_array, b_row, b_column)
-        c_address = emit_address(context, builder, c, c_array, c_row, c_column)
-        a_width, b_width, c_width = (
-            _width(context, builder, t, v) for t, v in ((a, a_array), (b, b_array), (c, c_array))
-        )
+        _, a_matrix, a_row, a_column, b_matrix, b_row, b_column, depth, c_matrix, c_row, c_column, resume = args
+        a_address = emit_address(builder, a_matrix, a_row, a_column)
+        b_address = emit_address(builder, b_matrix, b_row, b_column)
+        c_address = emit_address(builder, c_matrix, c_row, c_column)
+        a_width, b_width, c_width = (emit_columns(builder, matrix) for matrix in (a_matrix, b_matrix, c_matrix))
         one = INDEX(1)
         across, along = (one, a_width) if transposed else (a_width, one)
         emit_tile(
@@ -132,10 +130,6 @@ def _tile_intrinsic(tile: TileType, a: types.Array, b: types.Array, c: types.Arr
         return context.get_dummy_value()
 
     return sig, codegen
-
-
-def _width(context: Any, builder: ir.IRBuilder, array_type: types.Array, array: ir.Value) -> ir.Value:
-    return builder.extract_value(make_array(array_type)(context, builder, array).shape, 1)
 
 
 def emit_tile(

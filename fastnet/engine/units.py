@@ -8,15 +8,21 @@ one of the slower cores of a CPU that has two kinds) arrive at the barrier toget
 
 from __future__ import annotations
 
-import numpy as np
-
+from fastnet.engine import atomics
 from fastnet.engine.atomics import SPACING, increment, write
 from fastnet.engine.kernel import kernel
+from fastnet.engine.memory import Matrix
 
 
-def new_tickets(phases: int, workers: int) -> np.ndarray:
+def new_tickets(phases: int, workers: int) -> Matrix:
     """For each phase and worker, how many units of the worker's share have been taken."""
-    return np.zeros(phases * workers * SPACING, np.int64)
+    return atomics.new(phases * workers)
+
+
+@kernel
+def smaller(a, b):
+    """min of two integers: Python's own is a function that Numba compiles alone, and once for each pair of types."""
+    return a if a < b else b
 
 
 @kernel

@@ -6,6 +6,7 @@ import pytest
 
 from fastnet.engine import elementary, kernel
 from fastnet.engine.lines import load, store
+from fastnet.engine.memory import Matrix
 
 WIDER = {np.float32: np.float64, np.float64: np.longdouble}
 needs_wider = pytest.mark.skipif(
@@ -16,13 +17,13 @@ needs_wider = pytest.mark.skipif(
 
 @kernel.program
 def exp_lines(x, y):
-    for i in range(x.shape[0]):
+    for i in range(x.rows):
         store(y, i, 0, elementary.exp(load(x, i, 0)))
 
 
 @kernel.program
 def log_lines(x, y):
-    for i in range(x.shape[0]):
+    for i in range(x.rows):
         store(y, i, 0, elementary.log(load(x, i, 0)))
 
 
@@ -32,7 +33,7 @@ def apply(program, values):
     padded = np.ones(-(-len(values) // lanes) * lanes, values.dtype)
     padded[: len(values)] = values
     out = np.full_like(padded, np.nan)
-    program(padded.reshape(-1, lanes), out.reshape(-1, lanes))
+    program(Matrix(padded.reshape(-1, lanes)), Matrix(out.reshape(-1, lanes)))
     return out[: len(values)]
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from fastnet.engine import kernel, phases
 from fastnet.engine.cpu import VectorUnit, vector_unit
-from fastnet.engine.memory import allocate
-from fastnet.engine.phases import PANEL
+from fastnet.engine.memory import Matrix, allocate
+from fastnet.engine.phases import DEPTH, PANEL
 from fastnet.engine.tile import SPARE_ROWS, Tile, choose_tile, shapes
 
 UNITS = {
@@ -19,13 +19,21 @@ EPS = {np.float32: 2.0**-24, np.float64: 2.0**-53}
 
 
 @kernel.program
-def product(tile, a, a_row, rows, b, b_row, depth, c, c_row, columns, resume):
+def product_program(tile, a, a_row, rows, b, b_row, depth, c, c_row, columns, resume):
     phases.product(tile, a, a_row, rows, b, b_row, depth, c, c_row, columns, resume)
 
 
 @kernel.program
-def product_transposed(tile, a, a_column, width, b, depth, c, c_row, j, resume):
+def product_transposed_program(tile, a, a_column, width, b, depth, c, c_row, j, resume):
     phases.product_transposed(tile, a, a_column, width, b, depth, c, c_row, j, resume)
+
+
+def product(tile, a, a_row, rows, b, b_row, depth, c, *rest):
+    product_program(tile, Matrix(a), a_row, rows, Matrix(b), b_row, depth, Matrix(c), *rest)
+
+
+def product_transposed(tile, a, a_column, width, b, depth, c, *rest):
+    product_transposed_program(tile, Matrix(a), a_column, width, Matrix(b), depth, Matrix(c), *rest)
 
 
 def filled(rng, rows, columns, dtype):
@@ -75,7 +83,7 @@ def test_offsets_and_resumption(dtype, rng):
 def test_transposed_product_for_every_width(tile, dtype, rng):
     line = 64 // np.dtype(dtype).itemsize
     for width in range(1, PANEL + 1):
-        depth = 1 + width % 11
+        depth = 1 + width % 11 + (width % 7 == 0) * DEPTH
         a = filled(rng, depth, 2 * PANEL, dtype)
         b = filled(rng, depth, (tile.lines + 1) * line, dtype)
         c = allocate(2 * PANEL, (tile.lines + 1) * line, np.dtype(dtype))

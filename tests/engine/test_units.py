@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fastnet.engine import barrier, kernel, units
+from fastnet.engine.memory import Matrix
 from fastnet.engine.workers import run_on_workers
 
 
@@ -31,13 +32,13 @@ def take(tickets, phase, count, worker, workers):
 def test_every_unit_is_taken_once_by_one_worker(workers, count):
     rounds = 100
     tickets, meeting = units.new_tickets(2, workers), barrier.new_barrier()
-    taken = np.zeros((workers, count), np.int64)
+    taken = Matrix(np.zeros((workers, count), np.int64))
     run_on_workers(
         lambda worker: work(tickets, 1, count, worker, workers, meeting, rounds, taken),
         workers,
         lambda: barrier.abort(meeting),
     )
-    np.testing.assert_array_equal(taken.sum(axis=0), rounds)
+    np.testing.assert_array_equal(taken.array.sum(axis=0), rounds)
 
 
 def test_a_worker_begins_with_its_own_share_and_goes_on_with_the_others():

@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 from fastnet.engine import barrier, cpu, kernel
+from fastnet.engine.memory import Matrix
 from fastnet.engine.workers import run_on_workers
+
+
+def zeros(rows, columns):
+    return Matrix(np.zeros((rows, columns), np.int64))
 
 
 @kernel.program
@@ -22,7 +27,7 @@ def rounds(meeting, workers, worker, count, seen, counts):
             return False
         for other in range(workers):
             if counts[other, 0] != k + 1:
-                seen[worker] += 1
+                seen[0, worker] += 1
         if not barrier.wait(meeting, workers):
             return False
     return True
@@ -32,17 +37,21 @@ def rounds(meeting, workers, worker, count, seen, counts):
 def test_nobody_passes_before_all_have_come(workers):
     meeting, seen, counts = (
         barrier.new_barrier(),
-        np.zeros(workers, np.int64),
-        np.zeros((workers, 8), np.int64),
+        zeros(1, workers),
+        zeros(workers, 8),
     )
     done = []
     run_on_workers(lambda w: done.append(rounds(meeting, workers, w, 300, seen, counts)), workers, lambda: None)
     assert done == [True] * workers
-    assert not seen.any()
+    assert not seen.array.any()
 
 
 def test_an_abort_sends_the_waiting_away():
-    meeting, seen, counts = barrier.new_barrier(), np.zeros(2, np.int64), np.zeros((2, 8), np.int64)
+    meeting, seen, counts = (
+        barrier.new_barrier(),
+        zeros(1, 2),
+        zeros(2, 8),
+    )
     left = []
     thread = threading.Thread(target=lambda: left.append(rounds(meeting, 2, 0, 10, seen, counts)), daemon=True)
     thread.start()
@@ -55,7 +64,11 @@ def test_an_abort_sends_the_waiting_away():
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
 def test_a_failing_worker_frees_the_others_and_its_error_is_raised(failing):
-    meeting, seen, counts = barrier.new_barrier(), np.zeros(3, np.int64), np.zeros((3, 8), np.int64)
+    meeting, seen, counts = (
+        barrier.new_barrier(),
+        zeros(1, 3),
+        zeros(3, 8),
+    )
 
     def task(worker):
         if worker == failing:
@@ -69,7 +82,11 @@ def test_a_failing_worker_frees_the_others_and_its_error_is_raised(failing):
 def test_a_thread_that_cannot_start_frees_those_that_did(monkeypatch):
     from fastnet.engine import workers as module
 
-    meeting, seen, counts = barrier.new_barrier(), np.zeros(3, np.int64), np.zeros((3, 8), np.int64)
+    meeting, seen, counts = (
+        barrier.new_barrier(),
+        zeros(1, 3),
+        zeros(3, 8),
+    )
     rounds(meeting, 1, 0, 1, seen, counts)  # compiled beforehand
     taken = []
 
