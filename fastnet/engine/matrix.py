@@ -11,6 +11,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.boxing import unbox_array
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import (
     NativeValue,
@@ -21,6 +22,7 @@ from numba.extending import (
     register_model,
     unbox,
 )
+from numba.np.arrayobj import make_array
 
 
 class MatrixType(types.Type):
@@ -44,18 +46,14 @@ make_attribute_wrapper(MatrixType, "columns", "columns")
 
 @unbox(MatrixType)
 def _unbox_matrix(matrix: MatrixType, obj: Any, c: Any) -> NativeValue:
+    array = c.pyapi.object_getattr_string(obj, "array")
+    unboxed = unbox_array(types.Array(matrix.dtype, 2, "C"), array, c)
+    c.pyapi.decref(array)
+    view = make_array(types.Array(matrix.dtype, 2, "C"))(c.context, c.builder, unboxed.value)
     native = cgutils.create_struct_proxy(matrix)(c.context, c.builder)
-    for name, convert in (
-        ("address", c.pyapi.long_as_voidptr),
-        ("rows", c.pyapi.long_as_longlong),
-        ("columns", c.pyapi.long_as_longlong),
-    ):
-        attribute = c.pyapi.object_getattr_string(obj, name)
-        value = convert(attribute)
-        c.pyapi.decref(attribute)
-        kind = getattr(native, name).type
-        setattr(native, name, c.builder.bitcast(value, kind) if isinstance(kind, ir.PointerType) else value)
-    return NativeValue(native._getvalue(), is_error=c.pyapi.c_api_error())
+    native.address = view.data
+    native.rows, native.columns = cgutils.unpack_tuple(c.builder, view.shape)
+    return NativeValue(native._getvalue(), is_error=unboxed.is_error)
 
 
 def emit_address(builder: ir.IRBuilder, matrix: ir.Value, row: ir.Value, column: ir.Value) -> ir.Value:
