@@ -65,7 +65,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
         layer.W[...] = 1e-3 * np.random.default_rng(0).standard_normal(layer.W.shape)
     source = Source(problem.X, problem.y, problem.mean.astype(dtype).reshape(1, -1), np.ones((1, D), dtype))
     trainer = Trainer(layers, source, N, Rule("sgd"), threads=1)
-    batch, rates = Batch.of(source, problem.indices), np.full((REPEATS, 1), 1e-6)
+    batch, rates = Batch.of(source, Matrix(problem.indices)), np.full((REPEATS, 1), 1e-6)
     tiles, plan, a, scratch = trainer._tiles, trainer._plan, trainer._activations, trainer._scratch[0]
     layer1, layer2 = trainer._affines
     steps = programs.Steps(Matrix(rates.astype(dtype)), dtype.type(0.5), Matrix(np.zeros((2, REPEATS))))

@@ -86,7 +86,7 @@ def assert_product(found, a, b):
 def test_gather(benchmark, lab, plan, dtype):
     source = Source(lab.X, lab.y, lab.mean.astype(dtype).reshape(1, -1), np.ones((1, D), dtype))
     panel = allocate(plan.stride, PANEL, dtype)
-    benchmark(gather_batch, Matrix(panel), Batch.of(source, lab.indices[:1]), N, D)
+    benchmark(gather_batch, Matrix(panel), Batch.of(source, Matrix(lab.indices[:1])), N, D)
     last = slice(D - PANEL, D)
     np.testing.assert_array_equal(panel[:N, :PANEL], lab.X[lab.indices[0]][:, last] - lab.mean[last].astype(dtype))
 

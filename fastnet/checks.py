@@ -6,7 +6,6 @@ Every error says what was found, what was expected, and where it is not obvious,
 
 from __future__ import annotations
 
-import ctypes
 import math
 import operator
 import os
@@ -89,8 +88,8 @@ def threads(value: Any) -> int | None:
 def features(name: str, X: Any, inputs: int, dtype: np.dtype[Any]) -> Array:
     """X of shape (rows, inputs) as the kernels read it: C-contiguous uint8, float32 or float64, finite in dtype.
 
-    No copy is made of such an array.  One with other strides is copied as it is; integers, booleans and
-    float16 become dtype.
+    No copy is made of such an array, read-only or not.  One with other strides is copied as it is; integers,
+    booleans and float16 become dtype.
     """
     array = np.asarray(X)
     if array.ndim != 2:
@@ -107,7 +106,8 @@ def features(name: str, X: Any, inputs: int, dtype: np.dtype[Any]) -> Array:
         array = array.astype(np.float64 if array.dtype.itemsize > 8 else dtype)
     if array.dtype.kind == "f":
         _require_finite(name, array, dtype)
-    return _plain(np.ascontiguousarray(array))
+    array = np.ascontiguousarray(array)
+    return array if array.flags.aligned else array.copy()
 
 
 def _require_finite(name: str, array: Array, dtype: np.dtype[Any]) -> None:
@@ -120,21 +120,6 @@ def _require_finite(name: str, array: Array, dtype: np.dtype[Any]) -> None:
             raise ValueError(
                 f"{name}[{first + bad[0]}, {bad[1]}] is {block[tuple(bad)]}, expected finite numbers that fit {dtype}"
             )
-
-
-def _plain(array: Array) -> Array:
-    """The same memory as a writable array of the machine's byte order: the one kind kernels are compiled for.
-
-    Kernels only read it; a read-only array would be another type to Numba, and compiled once more.
-    """
-    if array.flags.writeable and array.flags.aligned and type(array) is np.ndarray:
-        return array
-    if not array.flags.aligned:
-        return array.copy()
-    memory = (ctypes.c_uint8 * array.nbytes).from_address(array.ctypes.data)
-    plain: Array = np.ndarray(array.shape, array.dtype, buffer=memoryview(memory))
-    memory.owner = array  # type: ignore[attr-defined]  # keeps the data alive as long as the view
-    return plain
 
 
 def labels(name: str, y: Any, rows: int, classes: int) -> NDArray[np.int64]:

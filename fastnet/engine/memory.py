@@ -136,10 +136,10 @@ class Batch(NamedTuple):
     rows: Matrix
 
     @classmethod
-    def of(cls, source: Source, rows: np.ndarray) -> Batch:
+    def of(cls, source: Source, rows: Matrix) -> Batch:
         """The rows of a source."""
         X, y, mean, scale = source
-        return cls(Matrix(X), Matrix(y.reshape(1, -1)), Matrix(mean), Matrix(scale), Matrix(rows))
+        return cls(Matrix(X), Matrix(y.reshape(1, -1)), Matrix(mean), Matrix(scale), rows)
 
 
 class Activations(NamedTuple):

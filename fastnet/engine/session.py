@@ -153,7 +153,7 @@ class Trainer:
         count = len(coefficients)
         history = np.zeros((2, count))
         steps = Steps(Matrix(coefficients.astype(self._dtype)), self._dtype.type(reg), Matrix(history))
-        batch, meeting = Batch.of(self._source, rows), barrier.new_barrier()
+        batch, meeting = Batch.of(self._source, Matrix(rows)), barrier.new_barrier()
         tickets = new_tickets(programs.PHASES, self.workers)
 
         def arguments(worker: int) -> tuple[Any, ...]:
@@ -215,20 +215,26 @@ class Scorer:
             )
             for _ in range(self._workers)
         ]
-        self._rows = np.arange(rows).reshape(1, -1)
+        self._rows = Matrix(np.arange(rows).reshape(1, -1))
+        self._tickets = new_tickets(1, self._workers)
+        self._programs: dict[np.dtype, Any] = {}  # by the type of X
 
     def run(self, source: Source) -> np.ndarray:
         """The scores (rows, C) of the whole data set, which has as many rows."""
         out = np.empty(self._shape, self._dtype)
-        batch, tickets = Batch.of(source, self._rows), new_tickets(1, self._workers)
+        batch, result = Batch.of(source, self._rows), Matrix(out)
+        self._tickets.array[...] = 0
 
         def arguments(worker: int) -> tuple[Any, ...]:
             return (
-                self._tiles, self._plan, batch, *self._affines, *self._own[worker], Matrix(out), tickets,
+                self._tiles, self._plan, batch, *self._affines, *self._own[worker], result, self._tickets,
                 worker, self._workers,
             )  # fmt: skip
 
-        key = self._tiles, source.X.dtype, self._dtype, self._affines[1] is None
-        program = compiled_for(programs.score, key, lambda: arguments(0))
+        program = self._programs.get(source.X.dtype)
+        if program is None:
+            key = self._tiles, source.X.dtype, self._dtype, self._affines[1] is None
+            program = compiled_for(programs.score, key, lambda: arguments(0))
+            self._programs[source.X.dtype] = program
         run_on_workers(lambda worker: program(*arguments(worker)), self._workers, abort=lambda: None)
         return out
