@@ -5,6 +5,7 @@
     compare          the command: all contestants in one interleaved run
     sweep            another run: sizes from the smallest to the largest, against NumPy
     figures          and another: workers, prediction, start, memory
+    phases           and another: where the time of a step goes
     startup          a process that tells what it paid before it trained
     machine          what ran where: CPU, threads, versions
     report           from results/*.json to the README files, by way of `tables` and `picture`

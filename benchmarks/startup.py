@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 def start(arguments: list[str], cache: Path | None = None) -> str:
     """Run Python with the arguments, compiled programs kept in the folder `cache`; what it wrote."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # bytecode is there in an installed package, so it is here
     if cache is not None:
         environment["FASTNET_CACHE_DIR"] = str(cache)
     command = [sys.executable, *arguments]

@@ -23,7 +23,7 @@ def origin(result: Result) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
     return (
         f"`{result['command']}`, {result['date']}, {result['cpu']} ({result['vector unit']}), "
-        f"{result['system']}, {result['threads']} threads, medians of {result['rounds']} rounds.  {versions}."
+        f"{result['system']}, {_threads(result['threads'])}, medians of {result['rounds']} rounds.  {versions}."
     )
 
 
@@ -146,6 +146,10 @@ def phases(result: Result) -> str:
 
 
 # --- cells -----------------------------------------------------------------------------------------------
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread" + "s" * (count != 1)
 
 
 def _ratio(ratio: float) -> str:

@@ -5,8 +5,9 @@
     phases       forward, middle, backward: the loop nests
     tile, lines, elementary     register tiles, cache lines as values, exp and log: the LLVM IR
     rules        update rules, a line at a time
-    barrier, workers            how workers meet, and the threads they run on
-    memory, cpu, kernel         padded arrays, the CPU's abilities, compilation and its cache
+    units, barrier, workers     who works on what, how workers meet, and the threads they run on
+    memory, matrix, atomics     padded arrays, arrays as compiled code sees them, integers that workers share
+    cpu, kernel                 the CPU's abilities, compilation and its cache
     peak         the CPU's multiply-add limit, for benchmarks
 
 Importing this package does not import Numba; importing `session` does (about half a second).
