@@ -23,7 +23,8 @@ def origin(result: Result) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
     return (
         f"`{result['command']}`, {result['date']}, {result['cpu']} ({result['vector unit']}), "
-        f"{result['system']}, {_threads(result['threads'])}, medians of {result['rounds']} rounds.  {versions}."
+        f"{result['system']}, {_threads(result['threads'])}; medians of {result['rounds']} rounds, where ratios and "
+        f"fractions are taken within each, so columns do not divide exactly.  {versions}."
     )
 
 

@@ -8,7 +8,9 @@
 Letters: N batch, D inputs, H hidden units, C classes.
 """
 
+from importlib import import_module
 from os import PathLike
+from types import ModuleType
 
 from fastnet._version import __version__
 from fastnet.models import SoftmaxClassifier, TwoLayerNet
@@ -27,6 +29,13 @@ __all__ = [
     "__version__",
     "load",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """`fastnet.data` and `fastnet.plots`, imported when they are first asked for."""
+    if name in ("data", "plots"):
+        return import_module(f"fastnet.{name}")
+    raise AttributeError(f"module 'fastnet' has no attribute {name!r}")
 
 
 def load(path: str | PathLike[str]) -> TwoLayerNet | SoftmaxClassifier:

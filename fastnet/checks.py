@@ -107,7 +107,8 @@ def features(name: str, X: Any, inputs: int, dtype: np.dtype[Any]) -> Array:
     if array.dtype.kind == "f":
         _require_finite(name, array, dtype)
     array = np.ascontiguousarray(array)
-    return array if array.flags.aligned else array.copy()
+    # A header of our own: the caller's may get another shape meanwhile (a callback is enough).
+    return array.view() if array.flags.aligned else array.copy()
 
 
 def _require_finite(name: str, array: Array, dtype: np.dtype[Any]) -> None:

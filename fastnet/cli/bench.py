@@ -42,7 +42,9 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
 
     workers = usable_cores()
     console.line(f"{model_name()}, {vector_unit().name}, threads: {workers}")
-    console.line(f"training step of {N} images, {D} -> {H} -> {C}; {SIZE.rounds} rounds in turn, medians")
+    console.line(
+        f"training step of {N} images, {D} -> {H} -> {C}; {SIZE.rounds} rounds in turn: medians, of ratios too"
+    )
     rows, peaks = measure(SIZE, workers)
     console.lines(_lines(rows, peaks))
     return {

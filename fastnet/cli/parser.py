@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 from fastnet._version import __version__
-from fastnet.cli.recipes import DEFAULTS, MODELS, Recipe
+from fastnet.cli.recipes import DEFAULTS, LINEAR, MODELS, Recipe
 
 DATASETS = {
     "spiral": "three spiral arms in the plane, the case study's toy data (the default)",
@@ -100,27 +100,32 @@ def _predict(commands: Any) -> None:
     predict.add_argument("file", type=Path, metavar="FILE", help=help)
 
 
-def _batch_size(text: str) -> int | None:
-    return None if text == "full" else int(text)
+def _whole(least: int, word: str | None = None) -> Callable[[str], int | None]:
+    """The type of an option that is a whole number, at least so large; or the word, which gives None."""
 
+    def read(text: str) -> int | None:
+        if text == word:
+            return None
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            expected = f"a whole number from {least} on" + (f", or {word!r}" if word else "")
+            raise argparse.ArgumentTypeError(f"{text!r}, expected {expected}")
+        return number
 
-def _steps(text: str) -> int:
-    if (steps := int(text)) < 1:  # a model takes none as well, but there would be nothing to report
-        raise ValueError
-    return steps
+    return read
 
-
-# How argparse names the type when it refuses a value.
-_batch_size.__name__, _steps.__name__ = "number of rows", "number of steps"
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "model": {"choices": MODELS, "help": "which network to train"},
-    "hidden": {"type": int, "help": "hidden units of the two-layer network"},
+    "hidden": {"type": _whole(1), "help": "hidden units of the two-layer network"},
     "learning_rate": {"type": float, "help": "step size"},
     "reg": {"type": float, "help": "strength of the L2 regularisation, 0.5 * reg * sum(W**2)"},
     "decay": {"type": float, "help": "factor on the learning rate after each epoch"},
-    "iterations": {"type": _steps, "help": "steps"},
-    "batch_size": {"type": _batch_size, "help": "rows a step, or 'full' for all of them"},
+    "iterations": {"type": _whole(1), "help": "steps"},
+    "batch_size": {"type": _whole(1, "full"), "help": "rows a step, or 'full' for all of them"},
     "sampling": {"choices": ("replacement", "shuffle"), "help": "how the rows of a batch are drawn"},
     "optimizer": {"choices": ("sgd", "momentum", "nesterov", "adam"), "help": "update rule"},
     "momentum": {"type": float, "help": "of momentum and nesterov"},
@@ -132,10 +137,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "choices": ("mean", "standard", "none"),
         "help": "subtract each feature's mean; standard also divides by its deviation",
     },
-    "validation": {"type": int, "help": "training rows held out to measure accuracy while training"},
+    "validation": {"type": _whole(0), "help": "training rows held out to measure accuracy while training"},
     "dtype": {"choices": ("float32", "float64"), "help": "of the weights and all arithmetic"},
-    "seed": {"type": int, "help": "of the initial weights, the batches and the split"},
-    "threads": {"type": int, "help": "workers; the result is the same for any number"},
+    "seed": {"type": _whole(0), "help": "of the initial weights, the batches and the split"},
+    "threads": {"type": _whole(1), "help": "workers; the result is the same for any number"},
 }
 _AUTOMATIC = {"validation": "1000, at most a tenth of the rows", "threads": "as many as the work is worth"}
 
@@ -153,11 +158,14 @@ def _options(parser: Parser, dataset: str) -> None:
 
 
 def _default(dataset: str, name: str) -> str:
-    values = [getattr(recipe, name) for recipe in DEFAULTS[dataset]]
-    if name == "model" and len(values) > 1:
-        return "both"
+    starts = DEFAULTS[dataset]
+    if name == "model":
+        return "both" if len(starts) > 1 else starts[0].model
+    if dataset in LINEAR:
+        starts = (*starts, LINEAR[dataset])
+    values = [getattr(recipe, name) for recipe in starts]
     if len(set(values)) > 1:
-        return ", ".join(f"{value} for {recipe.model}" for value, recipe in zip(values, DEFAULTS[dataset], strict=True))
+        return ", ".join(f"{value} for {recipe.model}" for value, recipe in zip(values, starts, strict=True))
     if values[0] is None:
         return "full" if name == "batch_size" else _AUTOMATIC[name]
     return str(values[0])

@@ -33,6 +33,9 @@ class Recipe:
 # The "Two-layer network" lab, on images whose mean is subtracted.
 IMAGES = (Recipe(),)
 
+# The linear classifier on pixels from 0 to 255, where --model asks for it: at the lab's rate it would diverge.
+_PIXELS = replace(IMAGES[0], model="softmax", learning_rate=1e-6)
+
 # The case study: full-batch descent on 300 points in the plane, the linear classifier first.
 _SPIRAL = Recipe(
     hidden=100,
@@ -48,6 +51,7 @@ _SPIRAL = Recipe(
 SPIRAL = (replace(_SPIRAL, model="softmax", iterations=200), _SPIRAL)
 
 DEFAULTS = {"spiral": SPIRAL, "cifar10": IMAGES, "idx": IMAGES, "npz": IMAGES}
+LINEAR = {"cifar10": _PIXELS, "idx": _PIXELS}
 MODELS = ("two-layer", "softmax")
 
 
@@ -55,5 +59,6 @@ def recipes(dataset: str, changes: dict[str, object]) -> tuple[Recipe, ...]:
     """The trainings of a data set: its defaults with the given fields changed; `model` picks one."""
     starts = DEFAULTS[dataset]
     if model := changes.get("model"):
-        starts = tuple(recipe for recipe in starts if recipe.model == model) or starts[:1]
+        fallback = LINEAR.get(dataset, starts[0])
+        starts = tuple(recipe for recipe in starts if recipe.model == model) or (fallback,)
     return tuple(replace(recipe, **changes) for recipe in starts)  # type: ignore[arg-type]

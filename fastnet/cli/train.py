@@ -54,6 +54,8 @@ def _divide(dataset: Dataset, recipe: Recipe) -> Rows:
 
     X, y = dataset.X_train, dataset.y_train
     count = min(1000, len(X) // 10) if recipe.validation is None else recipe.validation
+    if count >= len(X):
+        raise CommandError(f"--validation is {count}, expected fewer than the {len(X)} training rows")
     return Rows(*split_validation(X, y, count, seed=recipe.seed)) if count else Rows(X, y)
 
 

@@ -15,6 +15,9 @@ Importing this package does not import Numba; importing `session` does (about ha
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 
 def describe() -> dict[str, str | int | list[str]]:
     """What the engine makes of this machine, for `fastnet info` and bug reports."""
@@ -31,5 +34,11 @@ def describe() -> dict[str, str | int | list[str]]:
         "fused multiply-add": "yes" if unit.fma else "no: results may differ from other machines in the last bits",
         "tiles": [f"{shape.mr} x {shape.lines} lines" for shape in tile.shapes(unit)],
         "threads": cpu.usable_cores(),
-        "cache folder": str(kernel.cache_folder()),
+        "cache folder": _writable(kernel.cache_folder()),
     }
+
+
+def _writable(folder: Path) -> str:
+    """The folder, and what it means where it, or the first of its parents that is there, cannot be written."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return str(folder) if os.access(there, os.W_OK) else f"{folder}, cannot be written: every process compiles anew"

@@ -161,7 +161,7 @@ def prefetch(typingctx, matrix, row, column):
     """Ask for the cache line of matrix[row, column], which may lie beyond the matrix: nothing is read."""
 
     def codegen(context, builder, sig, args):
-        pointer = builder.bitcast(emit_address(builder, *args), ir.IntType(8).as_pointer())
+        pointer = builder.bitcast(emit_address(builder, *args, inside=False), ir.IntType(8).as_pointer())
         read, near, data = (ir.IntType(32)(n) for n in (0, 3, 1))
         name = "llvm.prefetch.p0"
         function = builder.module.globals.get(name)

@@ -56,14 +56,16 @@ def _unbox_matrix(matrix: MatrixType, obj: Any, c: Any) -> NativeValue:
     return NativeValue(native._getvalue(), is_error=unboxed.is_error)
 
 
-def emit_address(builder: ir.IRBuilder, matrix: ir.Value, row: ir.Value, column: ir.Value) -> ir.Value:
-    """The address of matrix[row, column].
+def emit_address(
+    builder: ir.IRBuilder, matrix: ir.Value, row: ir.Value, column: ir.Value, inside: bool = True
+) -> ir.Value:
+    """The address of matrix[row, column], which is said to be inside.
 
     It is an offset from the matrix's own pointer: an address made from an integer defeats LLVM's alias
     analysis (numba #10695).
     """
     offset = builder.add(builder.mul(row, emit_columns(builder, matrix)), column)
-    return builder.gep(builder.extract_value(matrix, 0), [offset], inbounds=True)
+    return builder.gep(builder.extract_value(matrix, 0), [offset], inbounds=inside)
 
 
 def emit_columns(builder: ir.IRBuilder, matrix: ir.Value) -> ir.Value:

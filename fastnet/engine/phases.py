@@ -132,7 +132,7 @@ def product(tile, a, a_row, rows, b, b_row, depth, c, c_row, columns, resume):
     wide = tile_lines(tile) * line
     j = 0
     while j < columns:
-        if tile_lines(tile) == 1 or j + wide <= columns:
+        if j + wide < columns + line:  # the rows are padded to whole lines
             for i in range(0, rows, tile_mr(tile)):
                 tile_rows(tile, a, a_row + i, 0, b, b_row, j, depth, c, c_row + i, j, resume)
             j += wide
@@ -277,7 +277,7 @@ def weight_group(
         if last:
             for i in range(width):  # the products hide the way of the weights into the cache
                 prefetch(weight.value, row + i, j)
-        if tile_lines(tile) == 1 or j + wide <= columns:
+        if j + wide < columns + line:  # the rows are padded to whole lines
             product_transposed(tile, a, a_column, width, b, rows, sums, sums_row, j, resume)
             end = j + wide
         else:

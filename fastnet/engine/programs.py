@@ -71,6 +71,13 @@ class Steps(NamedTuple):
     history: Matrix
 
 
+def most_units(plan: Plan, mr: int, inputs: int) -> int:
+    """The most units that a phase of a run has, mr being the rows of its tiles: more workers have nothing to do."""
+    tiles = -(-plan.block_rows // mr)
+    forward = plan.slices * -(-tiles // UNIT_TILES)
+    return max(forward, -(-inputs // PANEL) + 1)
+
+
 @kernel
 def slice_bound(s, slices, inputs):
     """Where slice s of the features begins."""

@@ -125,7 +125,8 @@ class Trainer:
         self._plan = plan_for(rows, layers[0].inputs)
         self._tiles = tiles_for(self._plan, layers)
         self._dtype = layers[0].weight.dtype
-        self.workers = workers_for(threads, 2 * _multiply_adds(rows, layers), worth)
+        wanted = workers_for(threads, 2 * _multiply_adds(rows, layers), worth)
+        self.workers = min(wanted, programs.most_units(self._plan, self._tiles.forward.mr, layers[0].inputs))
         self._activations = _activations(self._plan, layers, training=True)
         self._scratch = [
             Scratch(
@@ -139,7 +140,9 @@ class Trainer:
     def _affine(self, layer: Layer) -> Affine:
         def parameter(value: np.ndarray, groups: int) -> Parameter:
             empty = _matrix(1, 1, self._dtype)
-            state1, state2 = (Matrix(np.zeros_like(value)) if n < self._rule.states else empty for n in range(2))
+            state1, state2 = (
+                _matrix(len(value), value.shape[1], self._dtype) if n < self._rule.states else empty for n in range(2)
+            )
             return Parameter(Matrix(value), state1, state2, _matrix(groups, value.shape[1], self._dtype))
 
         groups = -(-layer.inputs // GROUP2)  # at least as many as there are of either size
@@ -193,7 +196,7 @@ def loss_and_gradients(
 
 
 class Scorer:
-    """Scores of so many rows: the plan and the scratch memory, kept from one call to the next."""
+    """Scores of so many rows, of one type: the program and its memory, kept from one call to the next."""
 
     def __init__(self, layers: tuple[Layer, ...], rows: int, threads: int | None = None) -> None:
         self._plan = plan_for(rows, layers[0].inputs, SCORED_ROWS)
@@ -217,7 +220,7 @@ class Scorer:
         ]
         self._rows = Matrix(np.arange(rows).reshape(1, -1))
         self._tickets = new_tickets(1, self._workers)
-        self._programs: dict[np.dtype, Any] = {}  # by the type of X
+        self._program: Any = None
 
     def run(self, source: Source) -> np.ndarray:
         """The scores (rows, C) of the whole data set, which has as many rows."""
@@ -231,10 +234,8 @@ class Scorer:
                 worker, self._workers,
             )  # fmt: skip
 
-        program = self._programs.get(source.X.dtype)
-        if program is None:
+        if self._program is None:
             key = self._tiles, source.X.dtype, self._dtype, self._affines[1] is None
-            program = compiled_for(programs.score, key, lambda: arguments(0))
-            self._programs[source.X.dtype] = program
-        run_on_workers(lambda worker: program(*arguments(worker)), self._workers, abort=lambda: None)
+            self._program = compiled_for(programs.score, key, lambda: arguments(0))
+        run_on_workers(lambda worker: self._program(*arguments(worker)), self._workers, abort=lambda: None)
         return out

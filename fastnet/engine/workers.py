@@ -78,14 +78,16 @@ def run_on_workers(task: Task, workers: int, abort: Callable[[], object]) -> Non
         guarded(0)
     except BaseException as error:
         errors.append(error)
-        abort()
+    aborted = False
     while started:
         try:
+            if errors and not aborted:
+                abort()
+                aborted = True
             started[-1].join()
             _idle.append(started.pop())
         except BaseException as error:
             errors.append(error)
-            abort()
     if errors:
         raise errors[0]
 

@@ -26,7 +26,11 @@ def changes(*arguments):
         (["train", "idx", "--data", "x", "--download"], "--download"),
         (["train", "--hidden", "many"], "many"),
         (["train", "--batch-size", "half"], "half"),
-        (["train", "--iterations", "0"], "number of steps"),
+        (["train", "--iterations", "0"], "'0', expected a whole number from 1 on"),
+        (["train", "--hidden", "2.5"], "'2.5', expected a whole number from 1 on"),
+        (["train", "--threads", "0"], "'0', expected a whole number from 1 on"),
+        (["train", "--seed", "-1"], "'-1', expected a whole number from 0 on"),
+        (["train", "--batch-size", "x"], "'x', expected a whole number from 1 on, or 'full'"),
         (["train", "--optimizer", "lbfgs"], "lbfgs"),
         (["train", "--iter", "5"], "--iter"),
         (["train", "npz", "--data", "x", "--iter", "5"], "--iter"),
@@ -123,7 +127,8 @@ def test_the_spiral_starts_from_the_case_study():
 
 def test_a_model_picks_among_the_recipes_or_changes_the_only_one():
     assert [recipe.iterations for recipe in recipes("spiral", {"model": "softmax"})] == [200]
-    assert recipes("idx", {"model": "softmax"}) == (replace(Recipe(), model="softmax"),)
+    assert recipes("npz", {"model": "softmax"}) == (replace(Recipe(), model="softmax"),)
+    assert recipes("idx", {"model": "softmax"}) == (replace(Recipe(), model="softmax", learning_rate=1e-6),)
 
 
 @pytest.mark.parametrize("dataset", ["spiral", "cifar10"])

@@ -216,10 +216,8 @@ def test_damaged_data_is_one_line_that_names_the_file(run, cifar10):
     "words",
     [
         ("--learning-rate", "-1"),
-        ("--hidden", "0"),
         ("--reg", "nan"),
         ("--validation", "60"),
-        ("--threads", "0"),
     ],
 )
 def test_a_value_that_the_models_refuse_is_one_line_and_leaves_no_file(run, npz, words):

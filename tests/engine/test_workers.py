@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from fastnet.engine import barrier, cpu, kernel
-from fastnet.engine.memory import Matrix
+from fastnet.engine.memory import Layer, Matrix, Source
+from fastnet.engine.rules import Rule
+from fastnet.engine.session import Trainer
 from fastnet.engine.workers import run_on_workers
 
 
@@ -167,3 +169,32 @@ def test_affinity_limits_the_cores():
     code = f"import os; os.sched_setaffinity(0, {{{one}}}); from fastnet.engine import cpu; print(cpu.usable_cores())"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert out.stdout.strip() == "1"
+
+
+def test_more_workers_than_units_of_work_are_not_started():
+    layers = (Layer.zeros(300, 5, np.dtype(np.float32)),)
+    source = Source(*(np.zeros(shape, dtype) for shape, dtype in (((9, 300), "u1"), (9, "i8"), ((1, 300), "f4"))), None)
+    for rows in (1, 9, 500):
+        trainer = Trainer(layers, source, rows, Rule("sgd"), threads=1_000_000)
+        assert 1 < trainer.workers < 100
+        assert Trainer(layers, source, rows, Rule("sgd"), threads=2).workers == 2
+
+
+def test_a_second_interrupt_leaves_no_worker_waiting():
+    meeting, seen, counts = barrier.new_barrier(), zeros(1, 2), zeros(2, 8)
+    aborts = []
+
+    def abort():
+        aborts.append(None)
+        if len(aborts) == 1:
+            raise KeyboardInterrupt
+        barrier.abort(meeting)
+
+    def task(worker):
+        if worker == 0:
+            raise KeyboardInterrupt
+        rounds(meeting, 2, worker, 10, seen, counts)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_on_workers(task, 2, abort)
+    assert len(aborts) == 2

@@ -339,5 +339,3 @@ def test_the_argument_comes_before_the_models_before_the_environments(argument, 
     model.train(X, Y, num_iters=1, batch_size=5, threads=argument)
     model.loss(X, Y, threads=argument)
     assert asked == [expected, expected]
-    if expected is not None:
-        assert Trainer(model._layers, model._source(X, Y), 5, session.GRADIENT, expected).workers == expected

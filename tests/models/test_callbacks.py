@@ -122,3 +122,12 @@ def test_nothing_is_written_unasked(capsys):
     small_model().train(X, Y, X, Y, num_iters=50, **OPTIONS)
     captured = capsys.readouterr()
     assert captured.out + captured.err == ""
+
+
+def test_a_callback_that_reshapes_the_data_changes_nothing():
+    data, expected = X.copy(), small_model().train(X, Y, num_iters=60, **OPTIONS)
+
+    def reshape(progress):
+        data.shape = (1, data.size)
+
+    assert small_model().train(data, Y, num_iters=60, callback=reshape, **OPTIONS) == expected
