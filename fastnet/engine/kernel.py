@@ -206,8 +206,9 @@ class _ProgramCache(NullCache):
         self._digest = _ENVIRONMENT + hashlib.sha256(own).digest()
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        # Without refreshing the context, as Numba's own cache does: that imports all that a compilation may need
-        # (SciPy, where there is one) and takes half of a warm start.  A damaged file may raise anything at all; whatever it is, the answer is to compile.
+        # Numba's own cache refreshes the context first: that imports all that a compilation may need (SciPy, where
+        # there is one), and takes half of a warm start.
+        # A damaged file may raise anything at all; whatever it is, the answer is to compile.
         with contextlib.suppress(Exception):
             data = self._file(sig, target_context.codegen()).read_bytes()
             return CompileResult._rebuild(target_context, *pickle.loads(data))
