@@ -10,12 +10,13 @@ import numpy as np
 from benchmarks.problem import LAB, synthetic
 from fastnet.bench import take_turns
 from fastnet.engine import programs
-from fastnet.engine.kernel import program
+from fastnet.engine.kernel import compiled_for, program
 from fastnet.engine.memory import Batch, Layer, Matrix, Source
 from fastnet.engine.peak import Peak
 from fastnet.engine.phases import GROUP2, PANEL, gather
 from fastnet.engine.rules import Rule
 from fastnet.engine.session import Trainer
+from fastnet.engine.tile import tile_mr
 
 REPEATS = 50  # of a phase in a turn
 
@@ -31,29 +32,35 @@ def gather_rows(batch, rows, inputs, panel, repeats):
 @program
 def forward(tiles, plan, batch, layer, panel, partial, repeats):
     for k in range(repeats):
-        for unit in range(plan.slices * programs.row_units(tiles.forward, plan.rows)):
+        for unit in range(plan.slices * programs.row_units(tile_mr(tiles.forward), plan.rows)):
             programs.forward_unit(unit, tiles.forward, plan, batch, k, 0, plan.rows, layer, panel, partial)
 
 
 @program
 def middle(tiles, plan, batch, layer1, layer2, a, repeats):
     for k in range(repeats):
-        for unit in range(programs.row_units(tiles.forward, plan.rows)):
+        for unit in range(programs.row_units(tile_mr(tiles.forward), plan.rows)):
             programs.middle_unit(unit, tiles, plan, batch, k, 0, plan.rows, layer1, layer2, a)
 
 
 @program
 def backward(tiles, rule, plan, batch, layer1, layer2, a, scratch, steps, repeats):
     for k in range(repeats):
-        for unit in range(programs.groups(layer2, GROUP2) + 1):
+        for unit in range(programs.groups(layer2.inputs, GROUP2) + 1):
             programs.backward2_unit(
                 unit, tiles.backward2, rule, plan, k, 0, plan.rows, layer2, a, steps.coefficients, steps.reg
             )
-        for unit in range(programs.groups(layer1, PANEL) + 1):
+        for unit in range(programs.groups(layer1.inputs, PANEL) + 1):
             programs.backward1_unit(
                 unit, tiles.backward1, rule, plan, batch, k, 0, 0, plan.rows, layer1, a.d_hidden, a, scratch,
                 steps.coefficients, steps.reg,
             )  # fmt: skip
+
+
+def compiled(program: Any, *arguments: Any) -> Callable[[], object]:
+    """The program on these arguments, without Numba's search for the types of all of them at every call."""
+    found = compiled_for(program, None, lambda: arguments)
+    return lambda: found(*arguments)
 
 
 def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
@@ -71,11 +78,11 @@ def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     steps = programs.Steps(Matrix(rates.astype(dtype)), dtype.type(0.5), Matrix(np.zeros((2, REPEATS))))
     peak = Peak("float32", 1)
     tasks: dict[str, Callable[[], object]] = {
-        "gather and convert, once": lambda: gather_rows(batch, N, D, scratch.panel, REPEATS),
-        "forward, with it": lambda: forward(tiles, plan, batch, layer1, scratch.panel, a.partial, REPEATS),
-        "middle": lambda: middle(tiles, plan, batch, layer1, layer2, a, REPEATS),
-        "backward and update, with it": lambda: backward(
-            tiles, Rule("sgd"), plan, batch, layer1, layer2, a, scratch, steps, REPEATS
+        "gather and convert, once": compiled(gather_rows, batch, N, D, scratch.panel, REPEATS),
+        "forward, with it": compiled(forward, tiles, plan, batch, layer1, scratch.panel, a.partial, REPEATS),
+        "middle": compiled(middle, tiles, plan, batch, layer1, layer2, a, REPEATS),
+        "backward and update, with it": compiled(
+            backward, tiles, Rule("sgd"), plan, batch, layer1, layer2, a, scratch, steps, REPEATS
         ),
         "whole step": lambda: trainer.run(problem.indices, rates, 0.5),
         "peak": peak,

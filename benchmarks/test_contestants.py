@@ -19,7 +19,7 @@ LINEAR = replace(TWO_LAYER, H=0)
 def train(name, given):
     try:
         return CONTESTANTS[name].setup(given)()
-    except Unavailable as reason:
+    except Unavailable as reason:  # its library is an extra; the message says which is missing
         pytest.skip(str(reason))
 
 
@@ -40,7 +40,7 @@ def test_training_goes_on_where_it_stood(name):
     """A second turn must not begin anew: its time would be that of other weights."""
     try:
         turn = CONTESTANTS[name].setup(TWO_LAYER)
-    except Unavailable as reason:
+    except Unavailable as reason:  # its library is an extra; the message says which is missing
         pytest.skip(str(reason))
     first = np.array(turn())
     assert np.mean(turn()) < first.mean()

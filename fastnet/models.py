@@ -55,6 +55,7 @@ class Parameters(dict[str, Array]):
         for name, array in values.items():
             self[name][...] = array
 
+    # A dictionary's own |= is declared for dictionaries of one type alone; this one takes what update takes.
     def __ior__(self, values: Any) -> Parameters:  # type: ignore[override,misc]
         self.update(values)
         return self

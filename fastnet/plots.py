@@ -8,7 +8,7 @@ extra, imported on first use.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -123,12 +123,12 @@ def weight_tiles(W: ArrayLike, image_shape: tuple[int, ...]) -> Figure:
     return figure
 
 
-def _figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
+def _figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError(MISSING_MATPLOTLIB) from error
-    return Figure(figsize=(width, height), dpi=DPI, layout=layout)  # type: ignore[arg-type]
+    return Figure(figsize=(width, height), dpi=DPI, layout=layout)
 
 
 def _label(axes: Axes, *, x: str, y: str) -> None:

@@ -50,7 +50,7 @@ class Steps(Protocol):
 
     def run(
         self, rows: NDArray[np.int64], coefficients: NDArray[np.float64], reg: float
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """A step for each row of coefficients: its loss before the update, and how many rows were right."""
 
 

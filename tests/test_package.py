@@ -36,6 +36,18 @@ def test_import_loads_nothing_heavy():
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
 
 
+@pytest.mark.parametrize("name", ["data", "plots"])
+def test_folders_of_the_package_are_there_without_an_import_of_their_own(name):
+    code = f"import sys, fastnet; print('fastnet.{name}' in sys.modules, fastnet.{name}.__name__)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert (result.stdout.split(), result.stderr) == (["False", f"fastnet.{name}"], "")
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match="'fastnet' has no attribute 'dta'"):
+        fastnet.dta  # noqa: B018  # looking it up is the test
+
+
 def test_readme_sets_up_with_two_commands():
     """The form in which `.ci/run` looks for them, and runs them."""
     commands = re.findall(r"^```sh\n(.*)\n```$", README, re.MULTILINE)

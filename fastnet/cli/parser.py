@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fastnet._version import __version__
-from fastnet.cli.recipes import DEFAULTS, LINEAR, MODELS, Recipe
+from fastnet.cli.recipes import BOTH, MODELS, RECIPES, Recipe
 
 DATASETS = {
     "spiral": "three spiral arms in the plane, the case study's toy data (the default)",
@@ -124,7 +124,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "learning_rate": {"type": float, "help": "step size"},
     "reg": {"type": float, "help": "strength of the L2 regularisation, 0.5 * reg * sum(W**2)"},
     "decay": {"type": float, "help": "factor on the learning rate after each epoch"},
-    "iterations": {"type": _whole(1), "help": "steps"},
+    "iterations": {"type": _whole(1), "help": "steps"},  # a model takes none as well, but there is nothing to report
     "batch_size": {"type": _whole(1, "full"), "help": "rows a step, or 'full' for all of them"},
     "sampling": {"choices": ("replacement", "shuffle"), "help": "how the rows of a batch are drawn"},
     "optimizer": {"choices": ("sgd", "momentum", "nesterov", "adam"), "help": "update rule"},
@@ -158,11 +158,9 @@ def _options(parser: Parser, dataset: str) -> None:
 
 
 def _default(dataset: str, name: str) -> str:
-    starts = DEFAULTS[dataset]
+    starts = RECIPES[dataset]
     if name == "model":
-        return "both" if len(starts) > 1 else starts[0].model
-    if dataset in LINEAR:
-        starts = (*starts, LINEAR[dataset])
+        return "both" if dataset in BOTH else starts[0].model
     values = [getattr(recipe, name) for recipe in starts]
     if len(set(values)) > 1:
         return ", ".join(f"{value} for {recipe.model}" for value, recipe in zip(values, starts, strict=True))

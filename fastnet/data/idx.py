@@ -41,6 +41,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
         found = 0
         if expected <= MAX_EXPANSION * path.stat().st_size:
             array = np.empty(shape, dtype)
+            # Files and gzip streams have readinto, though the type that they share does not say so.
             found = stream.readinto(array.reshape(-1).view(np.uint8))  # type: ignore[attr-defined]
         if found < expected:
             raise ValueError(f"{path}: truncated: its header states {shape} {dtype.name}, {expected:,} bytes")

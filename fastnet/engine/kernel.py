@@ -33,15 +33,19 @@ from numba.core.serialize import dumps
 from numba.core.typed_passes import NativeLowering
 
 
-class _ProgramLibrary(JITCodeLibrary):
-    """The code of a program, optimised once.
-
-    Numba's own is optimised function by function, and twice more for the sake of reference counts, and looks for
-    loops to vectorise and to unroll: here there are no counts, and loops that matter are written in vectors, unrolled.
-    """
+class _Library(JITCodeLibrary):
+    """Code that is not optimised function by function, as Numba's own is to begin with: a program is as a whole."""
 
     def _optimize_functions(self, ll_module: Any) -> None:
         pass
+
+
+class _ProgramLibrary(_Library):
+    """The code of a program, optimised once.
+
+    Numba's own is optimised twice, for the sake of reference counts, and searched for loops to vectorise and to
+    unroll: here there are no counts, and loops that matter are written in vectors, unrolled.
+    """
 
     def _optimize_final_module(self) -> None:
         options = llvm.create_pipeline_tuning_options()
@@ -50,14 +54,11 @@ class _ProgramLibrary(JITCodeLibrary):
         builder.getModulePassManager().run(self._final_module, builder)
 
 
-class _KernelLibrary(JITCodeLibrary):
+class _KernelLibrary(_Library):
     """The code of a kernel: LLVM IR that waits to be linked into a program.
 
     Numba's own would be optimised and turned into machine code as well, at each level of calls.
     """
-
-    def _optimize_functions(self, ll_module: Any) -> None:
-        pass
 
     def _optimize_final_module(self) -> None:
         pass
@@ -132,8 +133,6 @@ if config.DISABLE_JIT:
 
 # No reference counts: kernels allocate nothing, and their arrays are kept alive by who calls the program.
 _OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
-
-
 KERNEL_OPTIONS = _OPTIONS | {"no_cpython_wrapper": True, "pipeline_class": _pipeline(_LowerKernel)}
 
 

@@ -1,7 +1,8 @@
 """Matrices as compiled code sees them: an address and two lengths (memory.Matrix is the side of Python).
 
 A NumPy array would do, but Numba passes one from function to function as nine numbers, with code for negative
-indices at every access, and compiles again for one that is read-only: that is most of what there would be to compile.
+indices at every access, and compiles again for one that is read-only.  The LLVM IR of the training program was nearly
+twice as long with arrays, and a first training took a quarter longer.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def _unbox_matrix(matrix: MatrixType, obj: Any, c: Any) -> NativeValue:
 def emit_address(
     builder: ir.IRBuilder, matrix: ir.Value, row: ir.Value, column: ir.Value, inside: bool = True
 ) -> ir.Value:
-    """The address of matrix[row, column], which is said to be inside.
+    """The address of matrix[row, column]; `inside` lets LLVM assume that it lies in the matrix.
 
     It is an offset from the matrix's own pointer: an address made from an integer defeats LLVM's alias
     analysis (numba #10695).
@@ -69,6 +70,7 @@ def emit_address(
 
 
 def emit_columns(builder: ir.IRBuilder, matrix: ir.Value) -> ir.Value:
+    """How many columns the matrix has, which is also how far its rows are apart."""
     return builder.extract_value(matrix, 2)
 
 

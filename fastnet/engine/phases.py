@@ -43,7 +43,8 @@ from fastnet.engine.units import smaller
 
 # Features in a panel of converted rows, on the way forward and on the way back; also the group of features whose
 # weights are updated together.  A multiple of the rows of every tile (1, 2, 3, 4, 6, 8).  Tried: 24 to 192, and
-# different widths for the two ways; narrower panels lose time between products, wider ones leave the caches.
+# different widths for the two ways; narrower panels lose time between products, wider ones leave the caches (48 with
+# two workers on AVX2: 3 % less time a step in float32, 4 % more in float64).
 PANEL = 96
 DEPTH = 128  # rows of a product on the way back: a column of lines of either operand fits the first-level cache
 INFINITY = float("inf")
@@ -56,19 +57,19 @@ GROUP2 = 24  # hidden units whose rows of W2 are updated together: few, so that 
 @intrinsic
 def load_as(typingctx, matrix, row, column, like):
     """The line of numbers at matrix[row, column], converted to the type of the numbers in `like`."""
-    line, number = LineType(like.dtype), matrix.dtype
+    line, given = LineType(like.dtype), matrix.dtype
 
     def codegen(context, builder, sig, args):
         target = line_ir(line.scalar)
-        element = context.get_data_type(number)
+        element = context.get_data_type(given)
         source = ir.VectorType(element, target.count)
         address = builder.bitcast(emit_address(builder, *args[:3]), source.as_pointer())
-        value = builder.load(address, align=number.bitwidth // 8)
+        value = builder.load(address, align=given.bitwidth // 8)
         if isinstance(element, ir.IntType):
             return builder.uitofp(value, target)
-        if number.bitwidth == line.scalar.bitwidth:
+        if given.bitwidth == line.scalar.bitwidth:
             return value
-        return (builder.fpext if number.bitwidth < line.scalar.bitwidth else builder.fptrunc)(value, target)
+        return (builder.fpext if given.bitwidth < line.scalar.bitwidth else builder.fptrunc)(value, target)
 
     return line(matrix, types.intp, types.intp, like), codegen
 

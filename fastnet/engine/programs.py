@@ -71,13 +71,6 @@ class Steps(NamedTuple):
     history: Matrix
 
 
-def most_units(plan: Plan, mr: int, inputs: int) -> int:
-    """The most units that a phase of a run has, mr being the rows of its tiles: more workers have nothing to do."""
-    tiles = -(-plan.block_rows // mr)
-    forward = plan.slices * -(-tiles // UNIT_TILES)
-    return max(forward, -(-inputs // PANEL) + 1)
-
-
 @kernel
 def slice_bound(s, slices, inputs):
     """Where slice s of the features begins."""
@@ -85,26 +78,36 @@ def slice_bound(s, slices, inputs):
 
 
 @kernel
-def row_units(tile, rows):
-    """Into how many units the rows of a block are cut."""
-    tiles = (rows + tile_mr(tile) - 1) // tile_mr(tile)
-    return (tiles + UNIT_TILES - 1) // UNIT_TILES
+def groups(rows, group):
+    """How many groups so many rows make: of tiles, of units, of a layer's weights."""
+    return (rows + group - 1) // group
 
 
 @kernel
-def rows_of(unit, tile, rows):
+def row_units(mr, rows):
+    """Into how many units the rows of a block are cut, in tiles of mr rows."""
+    return groups(rows, mr * UNIT_TILES)
+
+
+def most_units(plan: Plan, mr: int, inputs: int) -> int:
+    """The most units that a phase has, mr being the rows of its tiles: more workers would have nothing to do."""
+    count = groups.py_func
+    return int(max(plan.slices * count(plan.block_rows, mr * UNIT_TILES), count(inputs, PANEL) + 1))
+
+
+@kernel
+def rows_of(unit, mr, rows):
     """The bounds of a unit's rows: whole tiles."""
-    tiles = (rows + tile_mr(tile) - 1) // tile_mr(tile)
-    begin, end = share(tiles, unit, row_units(tile, rows))
-    return begin * tile_mr(tile), smaller(end * tile_mr(tile), rows)
+    begin, end = share(groups(rows, mr), unit, row_units(mr, rows))
+    return begin * mr, smaller(end * mr, rows)
 
 
 @kernel
 def forward_unit(unit, tile, plan, batch, k, first, rows, layer, panel, partial):
     """A slice of the features, some of the rows; slice by slice."""
-    units = row_units(tile, rows)
+    units = row_units(tile_mr(tile), rows)
     s = unit // units
-    r0, r1 = rows_of(unit % units, tile, rows)
+    r0, r1 = rows_of(unit % units, tile_mr(tile), rows)
     p0, p1 = slice_bound(s, plan.slices, layer.inputs), slice_bound(s + 1, plan.slices, layer.inputs)
     forward(
         tile, batch, k, first, r0, r1, p0, p1, layer.weight.value, layer.outputs, panel, partial, s * plan.stride
@@ -128,7 +131,7 @@ def scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1):
 @kernel
 def middle_unit(unit, tiles, plan, batch, k, first, rows, layer1, layer2, a):
     """Some of the rows, from the slices to d_scores and d_hidden."""
-    r0, r1 = rows_of(unit, tiles.forward, rows)
+    r0, r1 = rows_of(unit, tile_mr(tiles.forward), rows)
     scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1)
     classes = layer1.outputs if layer2 is None else layer2.outputs
     inverse_rows = number(a.scores, 1.0 / plan.rows)
@@ -179,12 +182,6 @@ def backward2_unit(unit, tile, rule, plan, k, block, rows, layer, a, c, reg):
 
 
 @kernel
-def groups(layer, group):
-    """Groups of rows of a layer's weights."""
-    return (layer.inputs + group - 1) // group
-
-
-@kernel
 def l2_norm(layer1, layer2):
     """The sum of the squared weights of all layers."""
     total = sum_of_squares(layer1.weight.squares)
@@ -208,7 +205,7 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, 
 
     scratch is this worker's own.
     """
-    c, reg = steps.coefficients, steps.reg
+    c, reg, mr = steps.coefficients, steps.reg, tile_mr(tiles.forward)
     d_first = a.scores if layer2 is None else a.d_hidden
     if worker == 0:
         prepare(layer1, layer2, a)  # read after the first barrier
@@ -221,8 +218,8 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, 
 
             put_back(tickets, BACKWARD1, worker, workers)
             put_back(tickets, BACKWARD2, worker, workers)
-            units = plan.slices * row_units(tiles.forward, rows)
-            while True:
+            units = plan.slices * row_units(mr, rows)
+            while True:  # not `while (unit := take(...))`: Numba cannot type it
                 unit = take(tickets, FORWARD, units, worker, workers)
                 if unit < 0:
                     break
@@ -233,7 +230,7 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, 
             put_back(tickets, FORWARD, worker, workers)
             if worker == 0 and block == 0:
                 loss = 0.5 * float(reg) * l2_norm(layer1, layer2)
-            units = row_units(tiles.forward, rows)
+            units = row_units(mr, rows)
             while True:
                 unit = take(tickets, MIDDLE, units, worker, workers)
                 if unit < 0:
@@ -249,12 +246,12 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, 
                 hits += block_hits
             if layer2 is not None:
                 while True:
-                    unit = take(tickets, BACKWARD2, groups(layer2, GROUP2) + 1, worker, workers)
+                    unit = take(tickets, BACKWARD2, groups(layer2.inputs, GROUP2) + 1, worker, workers)
                     if unit < 0:
                         break
                     backward2_unit(unit, tiles.backward2, rule, plan, k, block, rows, layer2, a, c, reg)
             while True:
-                unit = take(tickets, BACKWARD1, groups(layer1, PANEL) + 1, worker, workers)
+                unit = take(tickets, BACKWARD1, groups(layer1.inputs, PANEL) + 1, worker, workers)
                 if unit < 0:
                     break
                 backward1_unit(
@@ -278,7 +275,7 @@ def score(tiles, plan, batch, layer1, layer2, a, panel, out, tickets, worker, wo
             break
         first = block * plan.block_rows
         rows = smaller(plan.block_rows, plan.rows - first)
-        for unit in range(plan.slices * row_units(tiles.forward, rows)):
+        for unit in range(plan.slices * row_units(tile_mr(tiles.forward), rows)):
             forward_unit(unit, tiles.forward, plan, batch, 0, first, rows, layer1, panel, a.partial)
         scores_of_rows(tiles, plan, layer1, layer2, a, 0, rows)
         for r in range(rows):

@@ -234,7 +234,7 @@ class Scorer:
                 worker, self._workers,
             )  # fmt: skip
 
-        if self._program is None:
+        if self._program is None:  # looked up once: the hash of the key alone takes microseconds of every image
             key = self._tiles, source.X.dtype, self._dtype, self._affines[1] is None
             self._program = compiled_for(programs.score, key, lambda: arguments(0))
         run_on_workers(lambda worker: self._program(*arguments(worker)), self._workers, abort=lambda: None)

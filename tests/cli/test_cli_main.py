@@ -28,6 +28,13 @@ def test_info_tells_versions_and_the_machine(run):
     assert {"threads"} <= report.keys()
 
 
+def test_info_tells_of_a_cache_folder_that_cannot_be_written(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("FASTNET_CACHE_DIR", str(tmp_path / "a" / "b"))
+    assert run("info", "--json").report["cache folder"] == str(tmp_path / "a" / "b")
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
+    assert "cannot be written" in run("info", "--json").report["cache folder"]
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [

@@ -228,6 +228,13 @@ def test_a_value_that_the_models_refuse_is_one_line_and_leaves_no_file(run, npz,
     assert names("fastnet-out") == []
 
 
+def test_too_many_rows_for_validation_names_the_option(run, npz):
+    assert (
+        "--validation is 60, expected fewer than the 60 training rows"
+        in run("train", "npz", "--data", npz, "--validation", "60").error
+    )
+
+
 def test_a_diverged_training_fails_and_leaves_the_earlier_model(run, npz):
     assert run("train", "npz", "--data", npz, *QUICK).status == 0
     before = Path("fastnet-out/npz-two-layer.npz").read_bytes()

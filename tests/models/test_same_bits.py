@@ -91,8 +91,7 @@ def test_optimizers_with_a_state(optimizer):
 def test_cutting_a_run_into_stretches_changes_nothing(optimizer, sampling, monkeypatch):
     def run():
         stretches = []
-        callback = lambda progress: stretches.append(progress.iteration)  # noqa: E731
-        options = {"sampling": sampling, "threads": 2, "callback": callback}
+        options = {"sampling": sampling, "threads": 2, "callback": stretches.append}
         result = train("two-layer", np.float64, (40, 300, 23, 11, 100), optimizer, np.float64, **options)
         return result, len(stretches)
 
