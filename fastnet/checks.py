@@ -18,6 +18,7 @@ Array = NDArray[Any]
 
 THREADS_VARIABLE = "FASTNET_THREADS"
 _BLOCK_BYTES = 1 << 24  # of data looked at together when it is searched for bad values
+_READ = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))  # by kernels, without conversion
 
 
 def float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
@@ -102,7 +103,7 @@ def features(name: str, X: Any, inputs: int, dtype: np.dtype[Any]) -> Array:
         raise ValueError(f"{name} has {array.shape[1]} columns, expected the model's {inputs} inputs")
     if array.dtype.kind not in "buif":
         raise ValueError(f"{name} has dtype {array.dtype}, expected uint8, float32 or float64")
-    if array.dtype not in (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64)):
+    if array.dtype not in _READ:
         array = array.astype(np.float64 if array.dtype.itemsize > 8 else dtype)
     if array.dtype.kind == "f":
         _require_finite(name, array, dtype)

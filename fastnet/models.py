@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from fastnet.engine.session import Scorer
 
 
-_NO_LABELS = np.zeros(1, np.int64)
-
-
 class Parameters(dict[str, Array]):
     """A model's parameters by name: live arrays, the ones that training changes.
 
@@ -258,19 +255,19 @@ class Classifier:
         """The scores of checked rows.  The last scorer is kept: another prediction of as many rows finds its
         memory allocated and its program chosen.  It is taken out while it works, so threads do not share it.
         """
-        workers = self._workers(threads)
+        workers, source = self._workers(threads), self._source(data)
         key = len(data), data.dtype, workers
         scorer = self._scorers.pop(key, None)
         if scorer is None:
             from fastnet.engine.session import Scorer  # imports Numba
 
-            scorer = Scorer(self._layers, len(data), workers)
-        scores = scorer.run(self._source(data))
+            scorer = Scorer(self._layers, source, workers)
+        scores = scorer.run(source)
         self._scorers = {key: scorer}
         return scores
 
     def _source(self, data: Array, labels: NDArray[np.int64] | None = None) -> Source:
-        return Source(data, _NO_LABELS if labels is None else labels, *self._mean_and_scale())
+        return Source(data, labels, *self._mean_and_scale())
 
     def _mean_and_scale(self) -> tuple[Array, Array]:
         """The normalisation as the engine applies it."""

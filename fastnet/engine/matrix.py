@@ -21,9 +21,13 @@ from numba.extending import (
     make_attribute_wrapper,
     models,
     register_model,
+    typeof_impl,
     unbox,
 )
 from numba.np.arrayobj import make_array
+from numba.np.numpy_support import from_dtype
+
+from fastnet.engine.memory import Matrix
 
 
 class MatrixType(types.Type):
@@ -45,11 +49,15 @@ make_attribute_wrapper(MatrixType, "rows", "rows")
 make_attribute_wrapper(MatrixType, "columns", "columns")
 
 
+@typeof_impl.register(Matrix)
+def _type_of_matrix(matrix: Matrix, c: Any) -> MatrixType:
+    return MatrixType(from_dtype(matrix.array.dtype))
+
+
 @unbox(MatrixType)
 def _unbox_matrix(matrix: MatrixType, obj: Any, c: Any) -> NativeValue:
-    array = c.pyapi.object_getattr_string(obj, "array")
+    array = c.pyapi.list_getitem(obj, c.context.get_constant(types.intp, 0))
     unboxed = unbox_array(types.Array(matrix.dtype, 2, "C"), array, c)
-    c.pyapi.decref(array)
     view = make_array(types.Array(matrix.dtype, 2, "C"))(c.context, c.builder, unboxed.value)
     native = cgutils.create_struct_proxy(matrix)(c.context, c.builder)
     native.address = view.data

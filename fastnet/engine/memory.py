@@ -7,8 +7,7 @@ of columns to treat.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,28 +35,23 @@ def allocate(rows: int, columns: int, dtype: np.dtype, odd: bool = False) -> np.
     return memory[start : start + rows * count * dtype.itemsize].view(dtype).reshape(rows, count)
 
 
-@cache
-def _matrix_type(dtype: np.dtype) -> Any:
-    from numba.np.numpy_support import from_dtype  # only here: `import fastnet` does not import Numba
+class Matrix(list[np.ndarray]):
+    """A two-dimensional, C-contiguous array to be passed to a compiled program, which must not outlive it.
 
-    from fastnet.engine.matrix import MatrixType
+    A list of one, as programs get at an item of a list several times faster than at an attribute.  Between two
+    calls another such array of the same dtype may be put in its place.
+    """
 
-    return MatrixType(from_dtype(dtype))
-
-
-class Matrix:
-    """A two-dimensional, C-contiguous array to be passed to a compiled program, which must not outlive it."""
-
-    __slots__ = ("array",)
+    __slots__ = ()
 
     def __init__(self, array: np.ndarray) -> None:
         if array.ndim != 2 or not array.flags.c_contiguous:
             raise ValueError(f"no Matrix of an array of shape {array.shape} and strides {array.strides}")
-        self.array = array
+        super().__init__((array,))
 
     @property
-    def _numba_type_(self) -> Any:
-        return _matrix_type(self.array.dtype)
+    def array(self) -> np.ndarray:
+        return self[0]
 
 
 @dataclass(frozen=True)
@@ -93,12 +87,15 @@ class Parameter(NamedTuple):
     """A weight matrix, or a bias as a matrix of one row, with what its update rule keeps beside it.
 
     squares holds a line for each line of columns and group of rows: the sum of the squared weights.
+
+    Here and in Batch and Activations, None stands where a program has no use for a matrix: each one that it is
+    handed takes time in every call.
     """
 
     value: Matrix
-    state1: Matrix
-    state2: Matrix
-    squares: Matrix
+    state1: Matrix | None = None
+    state2: Matrix | None = None
+    squares: Matrix | None = None
 
 
 class Affine(NamedTuple):
@@ -113,12 +110,12 @@ class Affine(NamedTuple):
 class Source(NamedTuple):
     """A data set as it is read: row x is (X[x] - mean) * scale, with label y[x].
 
-    X (num, D), C-contiguous, of uint8, float32 or float64; y (num,) int64; mean and scale (1, D) in the model's
-    dtype, to which X is rounded first.
+    X (num, D), C-contiguous, of uint8, float32 or float64; y (num,) int64, None where only scores are asked for;
+    mean and scale (1, D) in the model's dtype, to which X is rounded first.
     """
 
     X: np.ndarray
-    y: np.ndarray
+    y: np.ndarray | None
     mean: np.ndarray
     scale: np.ndarray
 
@@ -130,7 +127,7 @@ class Batch(NamedTuple):
     """
 
     X: Matrix
-    y: Matrix
+    y: Matrix | None
     mean: Matrix
     scale: Matrix
     rows: Matrix
@@ -139,19 +136,20 @@ class Batch(NamedTuple):
     def of(cls, source: Source, rows: Matrix) -> Batch:
         """The rows of a source."""
         X, y, mean, scale = source
-        return cls(Matrix(X), Matrix(y.reshape(1, -1)), Matrix(mean), Matrix(scale), rows)
+        labels = None if y is None else Matrix(y.reshape(1, -1))
+        return cls(Matrix(X), labels, Matrix(mean), Matrix(scale), rows)
 
 
 class Activations(NamedTuple):
     """What the workers share within a block of rows.  Row s * stride + r of partial is slice s of row r."""
 
     partial: Matrix
-    hidden: Matrix
-    d_hidden: Matrix
+    hidden: Matrix | None
+    d_hidden: Matrix | None
     scores: Matrix
-    transposed: Matrix  # W2.T, (C, H)
-    per_row: Matrix  # row 0: sum of exponentials, 1: margin, 2: hits
-    gradients: tuple[Matrix, ...]  # of W1, b1, W2, b2, summed over the blocks of a large batch
+    transposed: Matrix | None  # W2.T, (C, H)
+    per_row: Matrix | None  # row 0: sum of exponentials, 1: margin, 2: hits
+    gradients: tuple[Matrix, ...] | None  # of W1, b1, W2, b2, summed over the blocks of a large batch
 
 
 class Scratch(NamedTuple):

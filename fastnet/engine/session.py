@@ -81,26 +81,31 @@ def _matrix(rows: int, columns: int, dtype: np.dtype, odd: bool = False) -> Matr
     return Matrix(allocate(rows, columns, dtype, odd))
 
 
+def _padded(rows: int, group: int) -> int:
+    """So many rows, and as many more as make whole groups."""
+    return -(-rows // group) * group
+
+
 def _activations(plan: Plan, layers: tuple[Layer, ...], training: bool) -> Activations:
-    dtype = layers[0].weight.dtype
-    rows = plan.stride
-    classes = layers[-1].outputs
-    hidden = layers[0].outputs if len(layers) == 2 else 0
-    kept = training and plan.blocks > 1
+    dtype, rows = layers[0].weight.dtype, plan.stride
+    first, last = layers[0], layers[-1]
+    two = len(layers) == 2
+
+    def gradients() -> tuple[Matrix, ...]:
+        shapes = [(_padded(first.inputs, PANEL) if plan.blocks > 1 else 1, first.outputs), (1, first.outputs)]
+        if two:
+            shapes += [(_padded(last.inputs, GROUP2), last.outputs), (1, last.outputs)]
+        return tuple(_matrix(*shape, dtype) for shape in shapes)
+
     return Activations(
-        partial=_matrix(plan.slices * rows, layers[0].outputs, dtype),
+        partial=_matrix(plan.slices * rows, first.outputs, dtype),
         # Read in groups of columns on the way back, so padded to whole groups.
-        hidden=_matrix(rows if hidden else 1, -(-hidden // GROUP2) * GROUP2, dtype, odd=True),
-        d_hidden=_matrix(rows if hidden and training else 1, hidden, dtype, odd=True),
-        scores=_matrix(rows, classes, dtype, odd=True),
-        transposed=_matrix(classes, hidden if training else 0, dtype),
-        per_row=_matrix(3, rows + SPARE_ROWS, dtype),
-        gradients=(
-            _matrix(-(-layers[0].inputs // PANEL) * PANEL if kept else 1, layers[0].outputs, dtype),
-            _matrix(1, layers[0].outputs, dtype),
-            _matrix(-(-layers[-1].inputs // GROUP2) * GROUP2 if training else 1, classes, dtype),
-            _matrix(1, classes, dtype),
-        ),
+        hidden=_matrix(rows, _padded(last.inputs, GROUP2), dtype, odd=True) if two else None,
+        d_hidden=_matrix(rows, last.inputs, dtype, odd=True) if two and training else None,
+        scores=_matrix(rows, last.outputs, dtype, odd=True),
+        transposed=_matrix(last.outputs, last.inputs, dtype) if two and training else None,
+        per_row=_matrix(3, rows + SPARE_ROWS, dtype) if training else None,
+        gradients=gradients() if training else None,
     )
 
 
@@ -139,10 +144,8 @@ class Trainer:
 
     def _affine(self, layer: Layer) -> Affine:
         def parameter(value: np.ndarray, groups: int) -> Parameter:
-            empty = _matrix(1, 1, self._dtype)
-            state1, state2 = (
-                _matrix(len(value), value.shape[1], self._dtype) if n < self._rule.states else empty for n in range(2)
-            )
+            states = [_matrix(len(value), value.shape[1], self._dtype) for _ in range(self._rule.states)]
+            state1, state2 = (*states, None, None)[:2]
             return Parameter(Matrix(value), state1, state2, _matrix(groups, value.shape[1], self._dtype))
 
         groups = -(-layer.inputs // GROUP2)  # at least as many as there are of either size
@@ -174,15 +177,12 @@ class Trainer:
     @property
     def gradients(self) -> list[np.ndarray]:
         """What the rule GRADIENT stored: weight, bias, layer by layer, without padding."""
-        return [
-            array
-            for affine in self._affines
-            if affine is not None
-            for array in (
-                affine.weight.state1.array[:, : affine.outputs],
-                affine.bias.state1.array[0, : affine.outputs],
-            )
-        ]
+        found = []
+        for affine in self._affines:
+            if affine is not None and affine.weight.state1 and affine.bias.state1:
+                columns = slice(affine.outputs)
+                found += [affine.weight.state1.array[:, columns], affine.bias.state1.array[0, columns]]
+        return found
 
 
 def loss_and_gradients(
@@ -196,46 +196,46 @@ def loss_and_gradients(
 
 
 class Scorer:
-    """Scores of so many rows, of one type: the program and its memory, kept from one call to the next."""
+    """Scores of data sets like a first one: as many rows, of the same type.
 
-    def __init__(self, layers: tuple[Layer, ...], rows: int, threads: int | None = None) -> None:
-        self._plan = plan_for(rows, layers[0].inputs, SCORED_ROWS)
-        self._tiles = tiles_for(self._plan, layers)
-        self._workers = min(workers_for(threads, _multiply_adds(rows, layers), WORTH_IN_A_CALL), self._plan.blocks)
-        self._shape = rows, layers[-1].outputs
-        self._dtype = layers[0].weight.dtype
-        empty = _matrix(1, 1, self._dtype)
+    The program, its memory and its arguments are kept from one call to the next, which only puts other arrays in
+    their places: a single image takes little longer than all that.
+    """
+
+    def __init__(self, layers: tuple[Layer, ...], like: Source, threads: int | None = None) -> None:
+        rows, dtype = len(like.X), layers[0].weight.dtype
+        plan = plan_for(rows, layers[0].inputs, SCORED_ROWS)
+        tiles = tiles_for(plan, layers)
+        wanted = workers_for(threads, _multiply_adds(rows, layers), WORTH_IN_A_CALL)
+        self._workers = min(wanted, plan.blocks)
+        self._shape, self._dtype = (rows, layers[-1].outputs), dtype
+        self._batch = Batch.of(like, Matrix(np.arange(rows).reshape(1, -1)))
+        self._out = Matrix(np.empty(self._shape, dtype))
+        self._tickets = new_tickets(1, self._workers)
 
         def affine(layer: Layer) -> Affine:
-            weight, bias = (Parameter(Matrix(value), empty, empty, empty) for value in (layer.weight, layer.bias))
+            weight, bias = Parameter(Matrix(layer.weight)), Parameter(Matrix(layer.bias))
             return Affine(weight, bias, layer.inputs, layer.outputs)
 
-        self._affines = (*(affine(layer) for layer in layers), None)[:2]
-        self._own = [
+        affines = (*(affine(layer) for layer in layers), None)[:2]
+        self._arguments = [
             (
-                _activations(self._plan, layers, training=False),
-                _matrix(self._plan.stride, PANEL, self._dtype, odd=True),
+                tiles, plan, self._batch, *affines, _activations(plan, layers, training=False),
+                _matrix(plan.stride, PANEL, dtype, odd=True), self._out, self._tickets, worker, self._workers,
             )
-            for _ in range(self._workers)
-        ]
-        self._rows = Matrix(np.arange(rows).reshape(1, -1))
-        self._tickets = new_tickets(1, self._workers)
-        self._program: Any = None
+            for worker in range(self._workers)
+        ]  # fmt: skip
+        key = tiles, like.X.dtype, dtype, affines[1] is None
+        self._program = compiled_for(programs.score, key, lambda: self._arguments[0])
 
     def run(self, source: Source) -> np.ndarray:
-        """The scores (rows, C) of the whole data set, which has as many rows."""
-        out = np.empty(self._shape, self._dtype)
-        batch, result = Batch.of(source, self._rows), Matrix(out)
-        self._tickets.array[...] = 0
+        """The scores (rows, C) of the whole data set."""
+        batch, scores = self._batch, np.empty(self._shape, self._dtype)
+        batch.X[0], batch.mean[0], batch.scale[0], self._out[0] = source.X, source.mean, source.scale, scores
+        self._tickets.array.fill(0)
+        run_on_workers(lambda worker: self._program(*self._arguments[worker]), self._workers, abort=lambda: None)
+        batch.X[0] = self._out[0] = _NOTHING  # the caller's memory is kept no longer than the call
+        return scores
 
-        def arguments(worker: int) -> tuple[Any, ...]:
-            return (
-                self._tiles, self._plan, batch, *self._affines, *self._own[worker], result, self._tickets,
-                worker, self._workers,
-            )  # fmt: skip
 
-        if self._program is None:  # looked up once: the hash of the key alone takes microseconds of every image
-            key = self._tiles, source.X.dtype, self._dtype, self._affines[1] is None
-            self._program = compiled_for(programs.score, key, lambda: arguments(0))
-        run_on_workers(lambda worker: self._program(*arguments(worker)), self._workers, abort=lambda: None)
-        return out
+_NOTHING = np.empty((0, 0))

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
 
+from fastnet.engine import cpu
+
 Task = Callable[[int], object]
 
 
@@ -63,9 +65,12 @@ def run_on_workers(task: Task, workers: int, abort: Callable[[], object]) -> Non
         return
     started: list[_Worker] = []
     errors: list[BaseException] = []
+    core = cpu.current_core()
 
     def guarded(number: int) -> None:
         try:
+            if number > 0:
+                cpu.leave_core(core, number)
             task(number)
         except BaseException as error:
             errors.append(error)

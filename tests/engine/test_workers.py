@@ -171,6 +171,62 @@ def test_affinity_limits_the_cores():
     assert out.stdout.strip() == "1"
 
 
+def test_workers_leave_the_core_of_the_one_who_woke_them(monkeypatch):
+    left = []
+    monkeypatch.setattr(cpu, "current_core", lambda: 7)
+    monkeypatch.setattr(cpu, "leave_core", lambda *place: left.append(place))
+    run_on_workers(lambda worker: None, 3, lambda: None)
+    assert sorted(left) == [(7, 1), (7, 2)]
+
+
+@pytest.mark.parametrize(
+    ("core", "distance", "on", "allowed", "moves"),
+    [
+        (2, 1, 2, {0, 2, 5}, [{5}, {0, 2, 5}]),
+        (5, 1, 5, {0, 2, 5}, [{0}, {0, 2, 5}]),
+        (5, 5, 5, {0, 2, 5}, [{2}, {0, 2, 5}]),
+        (2, 1, 5, {0, 2, 5}, []),  # on another one already
+        (2, 1, 2, {2}, []),  # nowhere to go
+        (2, 1, 2, {0, 5}, []),  # the mask has just changed
+        (-1, 1, -1, {0, 2, 5}, []),  # the system does not tell
+    ],
+)
+def test_a_core_is_left_for_another_and_the_mask_is_restored(monkeypatch, core, distance, on, allowed, moves):
+    masks = []
+    monkeypatch.setattr(cpu, "current_core", lambda: on)
+    monkeypatch.setattr(cpu.os, "sched_getaffinity", lambda pid: allowed, raising=False)
+    monkeypatch.setattr(cpu.os, "sched_setaffinity", lambda pid, mask: masks.append(mask), raising=False)
+    cpu.leave_core(core, distance)
+    assert masks == moves
+
+
+def test_a_thread_that_may_not_be_moved_stays(monkeypatch):
+    def refuse(pid, mask):
+        raise PermissionError
+
+    monkeypatch.setattr(cpu, "current_core", lambda: 0)
+    monkeypatch.setattr(cpu.os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
+    monkeypatch.setattr(cpu.os, "sched_setaffinity", refuse, raising=False)
+    cpu.leave_core(0, 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a thread's core")
+def test_a_thread_that_was_moved_may_go_anywhere_afterwards():
+    allowed = os.sched_getaffinity(0)
+    found = []
+
+    def move():
+        core = cpu.current_core()
+        cpu.leave_core(core, 1)
+        found.extend([core, os.sched_getaffinity(0)])
+
+    thread = threading.Thread(target=move)
+    thread.start()
+    thread.join()
+    assert found == [found[0], allowed]
+    assert found[0] in allowed
+
+
 def test_more_workers_than_units_of_work_are_not_started():
     layers = (Layer.zeros(300, 5, np.dtype(np.float32)),)
     source = Source(*(np.zeros(shape, dtype) for shape, dtype in (((9, 300), "u1"), (9, "i8"), ((1, 300), "f4"))), None)
