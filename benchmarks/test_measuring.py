@@ -87,6 +87,16 @@ def test_bench_command(small, capsys):
     assert all(row["name"] in text for row in report["rows"])
 
 
+def test_bench_command_takes_the_workers_of_the_environment(small, capsys, monkeypatch):
+    asked = []
+    measure = command.measure
+    monkeypatch.setattr(command, "measure", lambda size, workers: (asked.append(workers), measure(size, 1))[1])
+    monkeypatch.setenv("FASTNET_THREADS", "3")
+    assert main(["bench", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["threads"] == 3
+    assert asked == [3]
+
+
 @pytest.mark.parametrize("dtype", command.DTYPES)
 def test_both_sides_of_the_bench_command_do_the_same_work(dtype):
     rng = np.random.default_rng(0)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import tempfile
+import zipfile
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,8 @@ def save(model: Classifier, path: str | PathLike[str]) -> None:
         "image_shape": model.image_shape,
     }
     target = Path(os.path.realpath(path))  # a link stays a link
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(target.parent))
     descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
     try:
         with open(descriptor, "wb") as file:
@@ -54,8 +58,13 @@ def load(path: str | PathLike[str]) -> Any:
     """
     with open(path, "rb") as raw:
         try:
+            if not zipfile.is_zipfile(raw):
+                raise ValueError("it is no .npz archive")
+            raw.seek(0)
             with np.load(raw, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
+            if "header" not in arrays:
+                raise ValueError(f"it holds {', '.join(arrays)}, expected a header and parameters")
             header = json.loads(str(arrays.pop("header")))
             if header["format"] != FORMAT:
                 raise ValueError(f"its format is {header['format']}, this version reads {FORMAT}")

@@ -68,6 +68,8 @@ def open_unit(name: str, value: Any) -> float:
 
 
 def _real(value: Any) -> float:
+    if isinstance(value, (str, bytes)):  # float() would read them
+        return math.nan
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):

@@ -252,19 +252,26 @@ class Classifier:
         return checks.threads(self.threads if threads is None else threads)
 
     def _scores(self, data: Array, threads: int | None) -> Array:
-        """The scores of checked rows.  The last scorer is kept: another prediction of as many rows finds its
-        memory allocated and its program chosen.  It is taken out while it works, so threads do not share it.
+        """The scores of checked rows."""
+        source = self._source(data)
+        key, scorer = self._take_scorer(source, self._workers(threads))
+        scores = scorer.run(source)
+        self._scorers = {key: scorer}
+        return scores
+
+    def _take_scorer(self, source: Source, workers: int | None) -> tuple[Any, Scorer]:
+        """A scorer for data sets like this one, and the key under which to keep it.
+
+        The last one is kept: another prediction of as many rows finds its memory allocated and its program chosen.
+        It is taken out while it works, so threads do not share it.
         """
-        workers, source = self._workers(threads), self._source(data)
-        key = len(data), data.dtype, workers
+        key = len(source.X), source.X.dtype, workers
         scorer = self._scorers.pop(key, None)
         if scorer is None:
             from fastnet.engine.session import Scorer  # imports Numba
 
             scorer = Scorer(self._layers, source, workers)
-        scores = scorer.run(source)
-        self._scorers = {key: scorer}
-        return scores
+        return key, scorer
 
     def _source(self, data: Array, labels: NDArray[np.int64] | None = None) -> Source:
         return Source(data, labels, *self._mean_and_scale())
@@ -274,7 +281,8 @@ class Classifier:
         if self.normalization is None:
             return np.zeros((1, self.input_size), self.dtype), np.ones((1, self.input_size), self.dtype)
         if not isinstance(self.normalization, Normalization):
-            raise ValueError(f"normalization is {self.normalization!r}, expected a Normalization or None")
+            found = type(self.normalization).__name__
+            raise ValueError(f"normalization is of type {found}, expected a Normalization or None")
         features = len(self.normalization.mean)
         if features != self.input_size:
             raise ValueError(f"the normalization has {features} features, expected the model's {self.input_size}")
@@ -287,6 +295,8 @@ class Classifier:
             return None
         data = checks.features("X_val", X, self.input_size, self.dtype)
         labels = checks.labels("y_val", y, len(data), self.output_size)
+        # Compiled now, not when the first epoch ends: who watches the time would take it for the speed of training.
+        self._scorers = dict([self._take_scorer(self._source(data), self._workers(threads))])
         return lambda: float((self.predict(data, threads) == labels).mean())
 
     def _batches(

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastnet
+from fastnet import checks
 from fastnet.bench import Row, row, take_turns
 from fastnet.cli.console import Console, Report
 
@@ -40,7 +41,7 @@ SIZE = Size()
 def run(arguments: argparse.Namespace, console: Console) -> Report:
     from fastnet.engine.cpu import model_name, usable_cores, vector_unit
 
-    workers = usable_cores()
+    workers = checks.threads(None) or usable_cores()
     console.line(f"{model_name()}, {vector_unit().name}, threads: {workers}")
     console.line(
         f"training step of {N} images, {D} -> {H} -> {C}; {SIZE.rounds} rounds in turn: medians, of ratios too"

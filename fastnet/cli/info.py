@@ -20,10 +20,12 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
 
 def info() -> Report:
     """Versions of fastnet, Python and what it computes with; then the engine's own description."""
-    from fastnet import engine
+    from fastnet import checks, engine
 
     packages = {name: _version(name) for name in ("numpy", "numba", "llvmlite")}
-    return {"fastnet": __version__, "python": platform.python_version(), **packages, **engine.describe()}
+    machine = engine.describe()
+    machine["threads"] = checks.threads(None) or machine["threads"]
+    return {"fastnet": __version__, "python": platform.python_version(), **packages, **machine}
 
 
 def _version(package: str) -> str:

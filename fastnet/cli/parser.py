@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
     """argparse, but errors take one line, and options are written out."""
 
     def __init__(self, **kwargs: Any) -> None:
-        self.commands: Collection[str] = ()  # the words that hand over to a parser of their own
+        self.commands: Mapping[str, Parser] = {}  # the words that hand over to a parser of their own
         super().__init__(**kwargs, allow_abbrev=False, argument_default=argparse.SUPPRESS)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -39,11 +39,16 @@ class Parser(argparse.ArgumentParser):
             option = word.partition("=")[0]
             known = not self.commands or option in self._option_string_actions
             if option.startswith("--") and not known:
-                self.error(f"option {option} is unknown here")
+                knowing = [name for name, parser in self.commands.items() if option in parser._option_string_actions]
+                self.error(f"option {option} " + (f"goes behind {_any_of(knowing)}" if knowing else "is unknown here"))
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def _any_of(words: Sequence[str]) -> str:
+    return " or ".join([*filter(None, [", ".join(words[:-1])]), words[-1]])
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:

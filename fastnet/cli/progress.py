@@ -35,6 +35,11 @@ class Meter:
             self.stream.write(f"{text()}\n")
             self.stream.flush()
 
+    def announce(self, text: str) -> None:
+        """What keeps a terminal waiting before anything can move."""
+        if self._moving:
+            self._redraw(text)
+
     def close(self) -> None:
         """Leave a clean line to whoever writes next."""
         if self._shown:
@@ -54,6 +59,7 @@ class TrainingProgress:
 
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
+        meter.announce("getting ready: what is new to this CPU is compiled first, for some seconds")
         self._start = time.perf_counter()
         self._first = self._last = 0, self._start  # iterations done, and when: at the first call and the last
 

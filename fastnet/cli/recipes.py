@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from fastnet.cli.errors import CommandError
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -56,12 +58,31 @@ BOTH = {"spiral"}  # without --model the case study trains both models, the lab 
 MODELS = ("two-layer", "softmax")
 
 
+# What an option has an effect with.
+_NEEDS = {
+    "hidden": ("model", {"two-layer"}),
+    "momentum": ("optimizer", {"momentum", "nesterov"}),
+    "beta1": ("optimizer", {"adam"}),
+    "beta2": ("optimizer", {"adam"}),
+    "epsilon": ("optimizer", {"adam"}),
+}
+
+
 def recipes(dataset: str, changes: dict[str, object]) -> tuple[Recipe, ...]:
-    """The trainings of a data set: its defaults with the given fields changed; `model` picks one."""
+    """The trainings of a data set: its defaults with the given fields changed; `model` picks one.
+
+    Raises CommandError for an option that none of them would heed.
+    """
     starts = RECIPES[dataset]
     if model := changes.get("model"):
         starts = tuple(recipe for recipe in starts if recipe.model == model)
     elif dataset not in BOTH:
         starts = starts[:1]
     # The parser has given each field its own type, which its dictionary does not say.
-    return tuple(replace(recipe, **changes) for recipe in starts)  # type: ignore[arg-type]
+    plan = tuple(replace(recipe, **changes) for recipe in starts)  # type: ignore[arg-type]
+    for name in changes:
+        if name in _NEEDS:
+            field, values = _NEEDS[name]
+            if not any(getattr(recipe, field) in values for recipe in plan):
+                raise CommandError(f"--{name} has no effect without --{field} {' or '.join(sorted(values))}")
+    return plan

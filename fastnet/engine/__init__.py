@@ -41,4 +41,5 @@ def describe() -> dict[str, str | int | list[str]]:
 def _writable(folder: Path) -> str:
     """The folder, and what it means where it, or the first of its parents that is there, cannot be written."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
-    return str(folder) if os.access(there, os.W_OK) else f"{folder}, cannot be written: every process compiles anew"
+    writable = there.is_dir() and os.access(there, os.W_OK)
+    return str(folder) if writable else f"{folder}, cannot be written: every process compiles anew"

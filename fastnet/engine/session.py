@@ -210,7 +210,7 @@ class Scorer:
         self._workers = min(wanted, plan.blocks)
         self._shape, self._dtype = (rows, layers[-1].outputs), dtype
         self._batch = Batch.of(like, Matrix(np.arange(rows).reshape(1, -1)))
-        self._out = Matrix(np.empty(self._shape, dtype))
+        self._out = Matrix(np.empty((1, 1), dtype))
         self._tickets = new_tickets(1, self._workers)
 
         def affine(layer: Layer) -> Affine:
@@ -227,6 +227,7 @@ class Scorer:
         ]  # fmt: skip
         key = tiles, like.X.dtype, dtype, affines[1] is None
         self._program = compiled_for(programs.score, key, lambda: self._arguments[0])
+        self._let_go()
 
     def run(self, source: Source) -> np.ndarray:
         """The scores (rows, C) of the whole data set."""
@@ -234,8 +235,12 @@ class Scorer:
         batch.X[0], batch.mean[0], batch.scale[0], self._out[0] = source.X, source.mean, source.scale, scores
         self._tickets.array.fill(0)
         run_on_workers(lambda worker: self._program(*self._arguments[worker]), self._workers, abort=lambda: None)
-        batch.X[0] = self._out[0] = _NOTHING  # the caller's memory is kept no longer than the call
+        self._let_go()
         return scores
+
+    def _let_go(self) -> None:
+        """Keep the caller's memory no longer than the call."""
+        self._batch.X[0] = self._out[0] = _NOTHING
 
 
 _NOTHING = np.empty((0, 0))

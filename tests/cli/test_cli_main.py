@@ -31,8 +31,19 @@ def test_info_tells_versions_and_the_machine(run):
 def test_info_tells_of_a_cache_folder_that_cannot_be_written(run, monkeypatch, tmp_path):
     monkeypatch.setenv("FASTNET_CACHE_DIR", str(tmp_path / "a" / "b"))
     assert run("info", "--json").report["cache folder"] == str(tmp_path / "a" / "b")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FASTNET_CACHE_DIR", str(tmp_path / "file"))
+    assert "cannot be written" in run("info", "--json").report["cache folder"]
+    monkeypatch.setenv("FASTNET_CACHE_DIR", str(tmp_path / "a" / "b"))
     monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
     assert "cannot be written" in run("info", "--json").report["cache folder"]
+
+
+def test_info_tells_the_workers_that_the_environment_asks_for(run, monkeypatch):
+    monkeypatch.setenv("FASTNET_THREADS", "7")
+    assert run("info", "--json").report["threads"] == 7
+    monkeypatch.setenv("FASTNET_THREADS", "0")
+    assert "FASTNET_THREADS is '0'" in run("info").error
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 import pytest
 
+from fastnet.cli.errors import CommandError
 from fastnet.cli.parser import parse
 from fastnet.cli.recipes import Recipe, recipes
 
@@ -22,6 +23,10 @@ def changes(*arguments):
         ([], "COMMAND"),
         (["teach"], "teach"),
         (["train", "mnist"], "mnist"),
+        (["train", "--data", "x"], "--data goes behind cifar10, idx or npz"),
+        (["train", "--download", "cifar10", "--data", "x"], "--download goes behind cifar10 "),
+        (["--seed", "1", "train"], "--seed goes behind train "),
+        (["train", "--speed", "1"], "--speed is unknown here"),
         (["train", "cifar10"], "--data"),
         (["train", "idx", "--data", "x", "--download"], "--download"),
         (["train", "--hidden", "many"], "many"),
@@ -91,7 +96,26 @@ def test_every_hyper_parameter_is_an_option():
     words = [word for name, value in values.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     for command in (["train"], ["train", "npz", "--data", "x"]):
         assert changes(*command, *words) == values
-    assert recipes("npz", values) == (Recipe(**values),)
+    heeded = {name: value for name, value in values.items() if name not in ("hidden", "momentum")}
+    assert recipes("npz", heeded) == (Recipe(**heeded),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "needs"),
+    [
+        ({"momentum": 0.5}, "--momentum has no effect without --optimizer momentum or nesterov"),
+        ({"beta1": 0.5, "optimizer": "nesterov"}, "--beta1 has no effect without --optimizer adam"),
+        ({"hidden": 5, "model": "softmax"}, "--hidden has no effect without --model two-layer"),
+    ],
+)
+def test_an_option_that_nothing_heeds_is_refused(changes, needs):
+    with pytest.raises(CommandError, match=needs):
+        recipes("cifar10", changes)
+
+
+def test_an_option_that_one_of_two_models_heeds_is_taken():
+    assert [recipe.hidden for recipe in recipes("spiral", {"hidden": 5})] == [5, 5]
+    assert recipes("npz", {"optimizer": "nesterov", "momentum": 0.5})[0].momentum == 0.5
 
 
 def test_an_option_that_is_not_given_leaves_the_recipe_alone():

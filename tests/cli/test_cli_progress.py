@@ -50,6 +50,15 @@ def test_no_lines_where_they_are_not_wanted():
     assert stream.getvalue() == ""
 
 
+def test_a_terminal_is_told_what_it_waits_for_until_something_moves(clock):
+    stream = Terminal()
+    report = TrainingProgress(Meter(stream))
+    assert "compiled first" in screen(stream.getvalue())
+    report(state(10))
+    assert screen(stream.getvalue()).startswith("iteration 10/100")
+    assert "ready" not in screen(stream.getvalue())
+
+
 def test_the_line_shows_loss_epoch_validation_and_time_left(clock):
     stream = Terminal()
     report = TrainingProgress(Meter(stream))

@@ -80,6 +80,7 @@ WORKERS = {
 
 NUMBERS = {
     "text": ("fast", "'fast', expected a finite number"),
+    "a number's text": ("0.1", "'0.1', expected a finite number"),
     "nan": (np.nan, "nan, expected a finite number"),
     "inf": (np.inf, "inf, expected a finite number"),
     "negative": (-1e-9, "-1e-09, expected a finite number"),

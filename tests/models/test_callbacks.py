@@ -18,6 +18,13 @@ def small_model(kind="two-layer"):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_the_validation_is_compiled_before_the_first_step(kind):
+    model, ready = small_model(kind), []
+    model.train(X, Y, X, Y, num_iters=3, callback=lambda progress: ready.append(len(model._scorers)), **OPTIONS)
+    assert ready[0] == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_progress_with_a_validation_set(kind, monkeypatch):
     monkeypatch.setattr(training, "MOST_STEPS", 3)  # calls between the epochs' ends too
     seen = []

@@ -150,6 +150,19 @@ def test_a_missing_file_is_an_os_error(tmp_path):
         fastnet.load(tmp_path)
 
 
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no such folder: .*nowhere'"):
+        fastnet.TwoLayerNet(2, 3, 4).save(tmp_path / "nowhere" / "model.npz")
+
+
+def test_what_is_in_the_file_instead_is_told(tmp_path):
+    path = tmp_path / "other.npz"
+    path.write_bytes(b"\x89PNG")
+    assert "no .npz archive" in refused(path)
+    np.savez(path, X_train=np.zeros(3))
+    assert "it holds X_train, expected a header" in refused(path)
+
+
 def refused(path):
     """The message of the ValueError, which names the file."""
     with pytest.raises(ValueError, match="not a model saved by fastnet") as caught:
