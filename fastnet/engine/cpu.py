@@ -99,7 +99,7 @@ def _getcpu() -> Callable[[], int]:
     """The C library's sched_getcpu, -1 where there is none."""
     found: Callable[[], int] | None = None
     if sys.platform == "linux":
-        found = getattr(ctypes.CDLL(None), "sched_getcpu", None)
+        found = getattr(ctypes.PyDLL(None), "sched_getcpu", None)  # PyDLL: keeps the interpreter's lock meanwhile
     return found or (lambda: -1)
 
 
@@ -108,20 +108,27 @@ def current_core() -> int:
     return _getcpu()()
 
 
-def leave_core(core: int, distance: int) -> None:
-    """Move the calling thread, if it is on this core, to the one so many places on; it may run anywhere again then.
+def wake_elsewhere(thread: int) -> set[int] | None:
+    """Keep a sleeping thread off the caller's core, where that has others; returns those that it may_use once it runs.
 
-    Linux wakes a thread on the core of the one that woke it where it does not know that another is idle (a virtual
+    They are the caller's.  None where the system does not tell, or forbids.
+
+    Linux wakes a thread on the core of the one that wakes it where it does not know that another is idle (a virtual
     machine's sleeping cores look taken), and takes tens of ms to notice: as long as 2000 images take to be scored.
     """
-    if core < 0 or current_core() != core:
-        return
-    with contextlib.suppress(OSError):  # forbidden, or the core has gone: then the thread stays where it is
-        allowed = os.sched_getaffinity(0)
-        cores = sorted(allowed)
-        if core in allowed and len(cores) > 1:
-            os.sched_setaffinity(0, {cores[(cores.index(core) + distance) % len(cores)]})
-            os.sched_setaffinity(0, allowed)
+    core = current_core()
+    if core >= 0:
+        with contextlib.suppress(OSError):  # forbidden, or just taken away
+            cores = os.sched_getaffinity(0)
+            os.sched_setaffinity(thread, cores - {core} or cores)
+            return cores
+    return None
+
+
+def may_use(cores: set[int]) -> None:
+    """Let the calling thread run on these cores."""
+    with contextlib.suppress(OSError):
+        os.sched_setaffinity(0, cores)
 
 
 def model_name() -> str:

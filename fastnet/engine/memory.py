@@ -40,6 +40,9 @@ class Matrix(list[np.ndarray]):
 
     A list of one, as programs get at an item of a list several times faster than at an attribute.  Between two
     calls another such array of the same dtype may be put in its place.
+
+    Numba's own look at the types of a call takes it for a list of arrays, and then takes longer over either: programs
+    that are handed one are called by kernel.compiled_for.
     """
 
     __slots__ = ()

@@ -15,7 +15,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from fastnet.engine.cpu import vector_unit
-from fastnet.engine.kernel import program
+from fastnet.engine.kernel import compiled_for, program
 from fastnet.engine.lines import INDEX, LineType, emit_fma, emit_load, emit_store, line_ir
 from fastnet.engine.matrix import emit_address
 from fastnet.engine.memory import Matrix, allocate
@@ -76,7 +76,7 @@ class Peak:
 
     def __init__(self, dtype: Any, workers: int) -> None:
         self._workers, self._rounds = workers, 1
-        dtype = np.dtype(dtype)
+        self._dtype = dtype = np.dtype(dtype)
         lanes = LineType(types.float64 if dtype.itemsize == 8 else types.float32).lanes
         self._lines = []
         for _ in range(workers):
@@ -98,4 +98,5 @@ class Peak:
         return self._per_round * self._rounds
 
     def __call__(self) -> None:
-        run_on_workers(lambda worker: run_chains(self._lines[worker], self._rounds), self._workers, abort=lambda: None)
+        program = compiled_for(run_chains, self._dtype, lambda: (self._lines[0], self._rounds))
+        run_on_workers(lambda worker: program(self._lines[worker], self._rounds), self._workers, abort=lambda: None)

@@ -40,6 +40,7 @@ SMALLEST_SLICE = 128  # features
 # a step, under a microsecond), and in a single call, where a thread must be woken first (some 50 us).
 WORTH_IN_A_RUN = 500_000
 WORTH_IN_A_CALL = 5_000_000
+_NO_ARRAY = np.empty((0, 0))  # in the place of an array that has been let go: no program reads it
 
 
 def plan_for(rows: int, inputs: int, most: int = BLOCK_ROWS) -> Plan:
@@ -179,9 +180,10 @@ class Trainer:
         """What the rule GRADIENT stored: weight, bias, layer by layer, without padding."""
         found = []
         for affine in self._affines:
-            if affine is not None and affine.weight.state1 and affine.bias.state1:
-                columns = slice(affine.outputs)
-                found += [affine.weight.state1.array[:, columns], affine.bias.state1.array[0, columns]]
+            if affine is not None:
+                weight, bias = affine.weight.state1, affine.bias.state1
+                if weight is not None and bias is not None:
+                    found += [weight.array[:, : affine.outputs], bias.array[0, : affine.outputs]]
         return found
 
 
@@ -199,7 +201,7 @@ class Scorer:
     """Scores of data sets like a first one: as many rows, of the same type.
 
     The program, its memory and its arguments are kept from one call to the next, which only puts other arrays in
-    their places: a single image takes little longer than all that.
+    their places: to make them anew would take a third as long as to score an image.
     """
 
     def __init__(self, layers: tuple[Layer, ...], like: Source, threads: int | None = None) -> None:
@@ -209,7 +211,7 @@ class Scorer:
         wanted = workers_for(threads, _multiply_adds(rows, layers), WORTH_IN_A_CALL)
         self._workers = min(wanted, plan.blocks)
         self._shape, self._dtype = (rows, layers[-1].outputs), dtype
-        self._batch = Batch.of(like, Matrix(np.arange(rows).reshape(1, -1)))
+        self._batch = Batch.of(like._replace(y=None), Matrix(np.arange(rows).reshape(1, -1)))
         self._out = Matrix(np.empty((1, 1), dtype))
         self._tickets = new_tickets(1, self._workers)
 
@@ -239,8 +241,5 @@ class Scorer:
         return scores
 
     def _let_go(self) -> None:
-        """Keep the caller's memory no longer than the call."""
-        self._batch.X[0] = self._out[0] = _NOTHING
-
-
-_NOTHING = np.empty((0, 0))
+        """Keep the caller's arrays no longer than the call."""
+        self._batch.X[0] = self._out[0] = _NO_ARRAY

@@ -22,24 +22,32 @@ class _Worker:
     """A thread that does one job after another."""
 
     def __init__(self) -> None:
-        self._jobs: SimpleQueue[Callable[[], object]] = SimpleQueue()
-        threading.Thread(target=self._loop, name="fastnet worker", daemon=True).start()
+        self._jobs: SimpleQueue[tuple[set[int] | None, Callable[[], object]]] = SimpleQueue()
+        self._thread = threading.Thread(target=self._loop, name="fastnet worker", daemon=True)
+        self._thread.start()
 
     def _loop(self) -> None:
         while True:
-            job = self._jobs.get()
+            cores, job = self._jobs.get()
+            if cores is not None:
+                cpu.may_use(cores)
             job()
             del job  # idle, the thread must not keep the arrays of its last job alive
 
     def start(self, job: Callable[[], object]) -> None:
-        """Have a job done that raises nothing."""
-        self._jobs.put(job)
+        """Have a job done that raises nothing: begun on a core other than the caller's, where there is one."""
+        thread = self._thread.native_id
+        self._jobs.put((None if thread is None else cpu.wake_elsewhere(thread), job))
 
     def join(self) -> None:
-        """Wait until all jobs are done.  Interrupted, it may be called again."""
-        done = threading.Event()
-        self._jobs.put(done.set)
-        done.wait()
+        """Wait until all jobs are done.  Interrupted, it may be called again.
+
+        A bare lock: waiting for an Event is Python code, which an interrupt can leave half done.
+        """
+        done = threading.Lock()
+        done.acquire()
+        self._jobs.put((None, done.release))
+        done.acquire()
 
 
 _idle: list[_Worker] = []
@@ -65,12 +73,9 @@ def run_on_workers(task: Task, workers: int, abort: Callable[[], object]) -> Non
         return
     started: list[_Worker] = []
     errors: list[BaseException] = []
-    core = cpu.current_core()
 
     def guarded(number: int) -> None:
         try:
-            if number > 0:
-                cpu.leave_core(core, number)
             task(number)
         except BaseException as error:
             errors.append(error)

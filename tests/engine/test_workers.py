@@ -1,6 +1,7 @@
 """Workers and their barrier: they meet, they leave when told to, and no failure leaves one waiting."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -9,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from fastnet.engine import barrier, cpu, kernel
+from fastnet.engine import barrier, cpu, kernel, workers
 from fastnet.engine.memory import Layer, Matrix, Source
 from fastnet.engine.rules import Rule
 from fastnet.engine.session import Trainer
@@ -107,17 +108,17 @@ def test_a_thread_that_cannot_start_frees_those_that_did(monkeypatch):
 def test_ctrl_c_while_waiting_is_raised_when_all_are_done(monkeypatch):
     done, interrupts = [], [KeyboardInterrupt(), KeyboardInterrupt()]
 
-    def wait(event, original=threading.Event.wait):
+    def join(worker, original=workers._Worker.join):
         if interrupts:
             raise interrupts.pop()
-        return original(event)
+        original(worker)
 
     def task(worker):
         if worker:
             time.sleep(0.05)  # so that the interrupt finds it at work; if not, the test is only easier
         done.append(worker)
 
-    monkeypatch.setattr(threading.Event, "wait", wait)
+    monkeypatch.setattr(workers._Worker, "join", join)
     with pytest.raises(KeyboardInterrupt):
         run_on_workers(task, 3, lambda: None)
     assert sorted(done) == [0, 1, 2]
@@ -171,60 +172,79 @@ def test_affinity_limits_the_cores():
     assert out.stdout.strip() == "1"
 
 
-def test_workers_leave_the_core_of_the_one_who_woke_them(monkeypatch):
-    left = []
-    monkeypatch.setattr(cpu, "current_core", lambda: 7)
-    monkeypatch.setattr(cpu, "leave_core", lambda *place: left.append(place))
-    run_on_workers(lambda worker: None, 3, lambda: None)
-    assert sorted(left) == [(7, 1), (7, 2)]
+def test_a_worker_begins_with_the_cores_that_it_was_kept_off_for_a_moment(monkeypatch):
+    calls = []
+    monkeypatch.setattr(cpu, "wake_elsewhere", lambda thread: calls.append(thread) or {5, thread})
+    monkeypatch.setattr(cpu, "may_use", lambda cores: calls.append((threading.get_native_id(), cores)))
+    run_on_workers(lambda worker: calls.append("task") if worker else None, 2, lambda: None)
+    thread = calls[0]
+    assert thread not in (threading.get_native_id(), 0)  # 0 would be the caller
+    assert calls == [thread, (thread, {5, thread}), "task"]
 
 
 @pytest.mark.parametrize(
-    ("core", "distance", "on", "allowed", "moves"),
-    [
-        (2, 1, 2, {0, 2, 5}, [{5}, {0, 2, 5}]),
-        (5, 1, 5, {0, 2, 5}, [{0}, {0, 2, 5}]),
-        (5, 5, 5, {0, 2, 5}, [{2}, {0, 2, 5}]),
-        (2, 1, 5, {0, 2, 5}, []),  # on another one already
-        (2, 1, 2, {2}, []),  # nowhere to go
-        (2, 1, 2, {0, 5}, []),  # the mask has just changed
-        (-1, 1, -1, {0, 2, 5}, []),  # the system does not tell
-    ],
+    ("core", "cores", "kept", "masks"),
+    [(2, {0, 2, 5}, {0, 2, 5}, [(123, {0, 5})]), (2, {2}, {2}, [(123, {2})]), (-1, {0, 2}, None, [])],
 )
-def test_a_core_is_left_for_another_and_the_mask_is_restored(monkeypatch, core, distance, on, allowed, moves):
-    masks = []
-    monkeypatch.setattr(cpu, "current_core", lambda: on)
-    monkeypatch.setattr(cpu.os, "sched_getaffinity", lambda pid: allowed, raising=False)
-    monkeypatch.setattr(cpu.os, "sched_setaffinity", lambda pid, mask: masks.append(mask), raising=False)
-    cpu.leave_core(core, distance)
-    assert masks == moves
+def test_a_sleeping_thread_is_kept_off_the_caller_s_core(monkeypatch, core, cores, kept, masks):
+    seen = []
+    monkeypatch.setattr(cpu, "current_core", lambda: core)
+    monkeypatch.setattr(cpu.os, "sched_getaffinity", lambda pid: cores, raising=False)
+    monkeypatch.setattr(cpu.os, "sched_setaffinity", lambda pid, mask: seen.append((pid, mask)), raising=False)
+    assert cpu.wake_elsewhere(123) == kept
+    assert seen == masks
 
 
-def test_a_thread_that_may_not_be_moved_stays(monkeypatch):
+def test_where_cores_cannot_be_chosen_they_are_not(monkeypatch):
     def refuse(pid, mask):
         raise PermissionError
 
     monkeypatch.setattr(cpu, "current_core", lambda: 0)
     monkeypatch.setattr(cpu.os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
     monkeypatch.setattr(cpu.os, "sched_setaffinity", refuse, raising=False)
-    cpu.leave_core(0, 1)
+    assert cpu.wake_elsewhere(123) is None
+    cpu.may_use({0, 1})
+
+
+def test_where_the_system_does_not_tell_its_cores_nobody_is_kept_off(monkeypatch):
+    monkeypatch.setattr(cpu.sys, "platform", "darwin")
+    for name in ("sched_getaffinity", "sched_setaffinity"):
+        monkeypatch.delattr(cpu.os, name, raising=False)
+    cpu._getcpu.cache_clear()
+    try:
+        assert cpu.current_core() == -1
+        assert cpu.wake_elsewhere(123) is None
+    finally:
+        cpu._getcpu.cache_clear()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a thread's core")
-def test_a_thread_that_was_moved_may_go_anywhere_afterwards():
+def test_workers_may_use_the_cores_of_their_caller():
     allowed = os.sched_getaffinity(0)
+    assert cpu.current_core() in allowed
     found = []
+    for cores in ({min(allowed)}, allowed):
+        os.sched_setaffinity(0, cores)
+        run_on_workers(lambda worker: found.append(os.sched_getaffinity(0)), 4, lambda: None)
+        assert found == [cores] * 4
+        found.clear()
 
-    def move():
-        core = cpu.current_core()
-        cpu.leave_core(core, 1)
-        found.extend([core, os.sched_getaffinity(0)])
 
-    thread = threading.Thread(target=move)
-    thread.start()
-    thread.join()
-    assert found == [found[0], allowed]
-    assert found[0] in allowed
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this platform has no timers that send signals")
+def test_a_join_can_be_interrupted_and_called_again():
+    worker = workers._Worker()
+    go = threading.Event()
+    worker.start(go.wait)
+    old = signal.signal(signal.SIGALRM, lambda number, frame: signal.default_int_handler(number, frame))
+    try:
+        for _ in range(20):
+            signal.setitimer(signal.ITIMER_REAL, 0.002)
+            with pytest.raises(KeyboardInterrupt):
+                worker.join()
+    finally:
+        signal.signal(signal.SIGALRM, old)
+    go.set()
+    worker.join()
 
 
 def test_more_workers_than_units_of_work_are_not_started():
