@@ -108,7 +108,7 @@ def test_numbers_that_fit_no_features_are_refused(arguments, message):
         (Normalization(np.zeros(31)), "31 features, expected the model's 30"),
         (Normalization(np.zeros(30), np.full(30, 1e200)), "fit float32"),
         (Normalization(np.full(30, -1e300)), "fit float32"),
-        ("mean", "'mean', expected a Normalization or None"),
+        ("mean", "of type str, expected a Normalization or None"),
     ],
 )
 def test_a_model_refuses_what_does_not_fit_it(given, message):
