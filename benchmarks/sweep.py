@@ -14,7 +14,7 @@ from benchmarks.problem import TOLERANCE, Problem, synthetic
 from fastnet.bench import take_turns
 
 SECONDS = 0.1  # of a turn, about
-TRIES = 3  # at how long a step takes, of which the fastest counts: a disturbed one would make a turn of a few ms
+TRIES = 3  # runs that tell how long a step takes: the fastest counts, as a disturbed one would make a turn too short
 MOST_STEPS = 2000
 
 # N, D, H, C; H = 0 is the linear classifier.

@@ -1,6 +1,6 @@
 """The compiled training step.  `session` is its front door; DESIGN of each part stands at the top of its file.
 
-    session      what the models ask for: Trainer, loss_and_gradients, scores
+    session      what the models ask for: Trainer, loss_and_gradients, Scorer
     programs     what one worker does between two returns to Python
     phases       forward, middle, backward: the loop nests
     tile, lines, elementary     register tiles, cache lines as values, exp and log: the LLVM IR

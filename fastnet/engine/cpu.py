@@ -114,7 +114,8 @@ def wake_elsewhere(thread: int) -> set[int] | None:
     They are the caller's.  None where the system does not tell, or forbids.
 
     Linux wakes a thread on the core of the one that wakes it where it does not know that another is idle (a virtual
-    machine's sleeping cores look taken), and takes tens of ms to notice: as long as 2000 images take to be scored.
+    machine's sleeping cores look taken), and takes 20 to 40 ms to notice: 200 steps of a small network took 42 ms
+    instead of 15.
     """
     core = current_core()
     if core >= 0:

@@ -56,6 +56,7 @@ def _type_of_matrix(matrix: Matrix, c: Any) -> MatrixType:
 
 @unbox(MatrixType)
 def _unbox_matrix(matrix: MatrixType, obj: Any, c: Any) -> NativeValue:
+    # Borrowed: the list keeps the array alive for the call.
     array = c.pyapi.list_getitem(obj, c.context.get_constant(types.intp, 0))
     unboxed = unbox_array(types.Array(matrix.dtype, 2, "C"), array, c)
     view = make_array(types.Array(matrix.dtype, 2, "C"))(c.context, c.builder, unboxed.value)

@@ -201,7 +201,7 @@ class Scorer:
     """Scores of data sets like a first one: as many rows, of the same type.
 
     The program, its memory and its arguments are kept from one call to the next, which only puts other arrays in
-    their places: to make them anew would take a third as long as to score an image.
+    their places: to make them anew would take a quarter as long as to score an image.
     """
 
     def __init__(self, layers: tuple[Layer, ...], like: Source, threads: int | None = None) -> None:
@@ -211,6 +211,7 @@ class Scorer:
         wanted = workers_for(threads, _multiply_adds(rows, layers), WORTH_IN_A_CALL)
         self._workers = min(wanted, plan.blocks)
         self._shape, self._dtype = (rows, layers[-1].outputs), dtype
+        # Without labels: the program's types must be those that its key tells.
         self._batch = Batch.of(like._replace(y=None), Matrix(np.arange(rows).reshape(1, -1)))
         self._out = Matrix(np.empty((1, 1), dtype))
         self._tickets = new_tickets(1, self._workers)

@@ -223,11 +223,14 @@ def test_workers_may_use_the_cores_of_their_caller():
     allowed = os.sched_getaffinity(0)
     assert cpu.current_core() in allowed
     found = []
-    for cores in ({min(allowed)}, allowed):
-        os.sched_setaffinity(0, cores)
-        run_on_workers(lambda worker: found.append(os.sched_getaffinity(0)), 4, lambda: None)
-        assert found == [cores] * 4
-        found.clear()
+    try:
+        for cores in ({min(allowed)}, allowed):
+            os.sched_setaffinity(0, cores)
+            run_on_workers(lambda worker: found.append(os.sched_getaffinity(0)), 4, lambda: None)
+            assert found == [cores] * 4
+            found.clear()
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this platform has no timers that send signals")
