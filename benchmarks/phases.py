@@ -30,16 +30,16 @@ def gather_rows(batch, rows, inputs, panel, repeats):
 
 
 @program
-def forward(tiles, plan, batch, layer, panel, partial, repeats):
+def forward(tiles, plan, batch, layer, scratch, partial, repeats):
     for k in range(repeats):
         for unit in range(plan.slices * programs.row_units(tile_mr(tiles.forward), plan.rows)):
-            programs.forward_unit(unit, tiles.forward, plan, batch, k, 0, plan.rows, layer, panel, partial)
+            programs.forward_unit(unit, tiles.forward, plan, batch, k, 0, plan.rows, layer, None, scratch, partial)
 
 
 @program
 def middle(tiles, plan, batch, layer1, layer2, a, repeats):
     for k in range(repeats):
-        for unit in range(programs.row_units(tile_mr(tiles.forward), plan.rows)):
+        for unit in range(programs.row_units(tile_mr(tiles.middle), plan.rows)):
             programs.middle_unit(unit, tiles, plan, batch, k, 0, plan.rows, layer1, layer2, a)
 
 
@@ -52,7 +52,7 @@ def backward(tiles, rule, plan, batch, layer1, layer2, a, scratch, steps, repeat
             )
         for unit in range(programs.groups(layer1.inputs, PANEL) + 1):
             programs.backward1_unit(
-                unit, tiles.backward1, rule, plan, batch, k, 0, 0, plan.rows, layer1, a.d_hidden, a, scratch,
+                unit, tiles.backward1, rule, plan, batch, k, 0, 0, plan.rows, layer1, None, a.d_hidden, a, scratch,
                 steps.coefficients, steps.reg,
             )  # fmt: skip
 
@@ -79,7 +79,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     peak = Peak("float32", 1)
     tasks: dict[str, Callable[[], object]] = {
         "gather and convert, once": compiled(gather_rows, batch, N, D, scratch.panel, REPEATS),
-        "forward, with it": compiled(forward, tiles, plan, batch, layer1, scratch.panel, a.partial, REPEATS),
+        "forward, with it": compiled(forward, tiles, plan, batch, layer1, scratch, a.partial, REPEATS),
         "middle": compiled(middle, tiles, plan, batch, layer1, layer2, a, REPEATS),
         "backward and update, with it": compiled(
             backward, tiles, Rule("sgd"), plan, batch, layer1, layer2, a, scratch, steps, REPEATS

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet import checks
 from fastnet.models import MODELS, Classifier
 from fastnet.normalization import Normalization
 
@@ -32,6 +33,7 @@ def save(model: Classifier, path: str | PathLike[str]) -> None:
         "model": type(model).__name__,
         "arguments": model._arguments(),
         "dtype": str(model.dtype),
+        "matmul_precision": model.matmul_precision,
         "arrays": list(arrays),
         "label_names": model.label_names,
         "image_shape": model.image_shape,
@@ -78,6 +80,7 @@ def _restore(header: dict[str, Any], arrays: dict[str, Any]) -> Classifier:
         raise ValueError(f"it holds {', '.join(arrays)}, expected {', '.join(header['arrays'])}")
     kinds: dict[str, Any] = {kind.__name__: kind for kind in MODELS}
     model: Classifier = kinds[header["model"]](**header["arguments"], dtype=header["dtype"])
+    model.matmul_precision = checks.matmul_precision(header.get("matmul_precision", "highest"), model.dtype)
     model.params = {name.removeprefix("params."): a for name, a in arrays.items() if name.startswith("params.")}
     if "mean" in arrays:
         model.normalization = Normalization(arrays["mean"], arrays.get("scale"))

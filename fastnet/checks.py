@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 Array = NDArray[Any]
 
 THREADS_VARIABLE = "FASTNET_THREADS"
+PRECISIONS = ("highest", "high", "medium")
 _BLOCK_BYTES = 1 << 24  # of data looked at together when it is searched for bad values
 _READ = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))  # by kernels, without conversion
 
@@ -86,6 +87,15 @@ def threads(value: Any) -> int | None:
             raise ValueError(f"{THREADS_VARIABLE} is {text!r}, expected an integer of at least 1")
         return int(text)
     return whole("threads", value, 1)
+
+
+def matmul_precision(value: Any, dtype: np.dtype[Any]) -> str:
+    """ "highest", "high" or "medium"; in float64 "highest"."""
+    if not isinstance(value, str) or value not in PRECISIONS:
+        raise ValueError(f"matmul_precision is {value!r}, expected one of {', '.join(map(repr, PRECISIONS))}")
+    if value != PRECISIONS[0] and dtype != np.float32:
+        raise ValueError(f"matmul_precision is {value!r}, expected {PRECISIONS[0]!r}: a {dtype} model has no other")
+    return value
 
 
 def features(name: str, X: Any, inputs: int, dtype: np.dtype[Any]) -> Array:

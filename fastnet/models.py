@@ -77,8 +77,10 @@ class Classifier:
         dtype: DTypeLike,
         seed: int | None,
         threads: int | None,
+        matmul_precision: str,
     ) -> None:
         self.dtype = checks.float_dtype(dtype)
+        self.matmul_precision = checks.matmul_precision(matmul_precision, self.dtype)
         self.threads = threads
         self.normalization: Normalization | None = None
         self.label_names: tuple[str, ...] | None = None
@@ -137,7 +139,8 @@ class Classifier:
 
         labels = checks.labels("y", y, len(data), self.output_size)
         reg = checks.non_negative("reg", reg, self.dtype)
-        loss, gradients = session.loss_and_gradients(self._layers, self._source(data, labels), reg, workers)
+        source, precision = self._source(data, labels), self._precision()
+        loss, gradients = session.loss_and_gradients(self._layers, source, reg, workers, precision)
         return loss, dict(zip(self._params, gradients, strict=True))
 
     def train(
@@ -205,9 +208,8 @@ class Classifier:
             raise ValueError(f"callback is {callback!r}, expected a function of one argument, a Progress")
         callbacks: list[training.Callback] = [training.LossLines()] if verbose else []
         callbacks += [callback] if callback is not None else []
-        trainer = session.Trainer(
-            self._layers, self._source(data, labels), batches.size, rules.Rule(optimizer.rule), workers
-        )
+        rule, source = rules.Rule(optimizer.rule), self._source(data, labels)
+        trainer = session.Trainer(self._layers, source, batches.size, rule, workers, matmul_precision=self._precision())
         return vars(training.run(trainer, batches, optimizer, schedule, reg, validate, callbacks))
 
     def predict(self, X: Any, threads: int | None = None) -> NDArray[np.int64]:
@@ -251,6 +253,10 @@ class Classifier:
     def _workers(self, threads: int | None) -> int | None:
         return checks.threads(self.threads if threads is None else threads)
 
+    def _precision(self) -> str:
+        """matmul_precision, which anyone may have set since the model was made."""
+        return checks.matmul_precision(self.matmul_precision, self.dtype)
+
     def _scores(self, data: Array, threads: int | None) -> Array:
         """The scores of checked rows."""
         source = self._source(data)
@@ -265,12 +271,13 @@ class Classifier:
         The last one is kept: another prediction of as many rows finds its memory allocated and its program chosen.
         It is taken out while it works, so threads do not share it.
         """
-        key = len(source.X), source.X.dtype, workers
+        precision = self._precision()
+        key = len(source.X), source.X.dtype, workers, precision
         scorer = self._scorers.pop(key, None)
         if scorer is None:
             from fastnet.engine.session import Scorer  # imports Numba
 
-            scorer = Scorer(self._layers, source, workers)
+            scorer = Scorer(self._layers, source, workers, precision)
         return key, scorer
 
     def _source(self, data: Array, labels: NDArray[np.int64] | None = None) -> Source:
@@ -329,6 +336,14 @@ class TwoLayerNet(Classifier):
     dtype : float32 or float64
     seed : of the initial weights and of the mini-batches; None draws one from the system
     threads : default number of workers, see train
+    matmul_precision : how the first layer's products are computed, by train, loss and predict on uint8 X in float32
+        models: "highest" (default) in float32; "high" and "medium" with integers of 24 and 16 bits for the weights
+        and their gradient, which is faster and, in itself, exact.  Rounding moves a hidden unit's input by at most
+        2**(1 - bits) * max_p |V_p| * sum_p |x_p - mean_p|, V_p being its weights times the normalisation's scale
+        (bits is 23 or 15 where the largest comes within 1/128 of a power of two).  "medium" takes 24 bits, and both
+        float32, where the features' scales differ so much that the bound says little.  Float X, batches of fewer
+        than 32 rows, and a normalisation whose mean is none of pixels run at "highest".  float64 models have
+        "highest" alone
 
     params : {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}
     normalization : a Normalization applied to every X, or None
@@ -343,13 +358,14 @@ class TwoLayerNet(Classifier):
         dtype: DTypeLike = np.float32,
         seed: int | None = None,
         threads: int | None = None,
+        matmul_precision: str = "highest",
     ) -> None:
         sizes = (
             checks.whole("input_size", input_size, 1),
             checks.whole("hidden_size", hidden_size, 1),
             checks.whole("output_size", output_size, 2),
         )
-        super().__init__(sizes, (("W1", "b1"), ("W2", "b2")), std, dtype, seed, threads)
+        super().__init__(sizes, (("W1", "b1"), ("W2", "b2")), std, dtype, seed, threads, matmul_precision)
 
     def _arguments(self) -> dict[str, int]:
         hidden = self._layers[0].outputs
@@ -372,9 +388,10 @@ class SoftmaxClassifier(Classifier):
         dtype: DTypeLike = np.float32,
         seed: int | None = None,
         threads: int | None = None,
+        matmul_precision: str = "highest",
     ) -> None:
         sizes = (checks.whole("input_size", input_size, 1), checks.whole("output_size", output_size, 2))
-        super().__init__(sizes, (("W", "b"),), std, dtype, seed, threads)
+        super().__init__(sizes, (("W", "b"),), std, dtype, seed, threads, matmul_precision)
 
     def _arguments(self) -> dict[str, int]:
         return {"input_size": self.input_size, "output_size": self.output_size}

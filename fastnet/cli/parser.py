@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fastnet._version import __version__
+from fastnet.checks import PRECISIONS
 from fastnet.cli.recipes import BOTH, MODELS, RECIPES, Recipe
 
 DATASETS = {
@@ -144,6 +145,10 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     },
     "validation": {"type": _whole(0), "help": "training rows held out to measure accuracy while training"},
     "dtype": {"choices": ("float32", "float64"), "help": "of the weights and all arithmetic"},
+    "matmul_precision": {
+        "choices": PRECISIONS,
+        "help": "of the first layer's products on uint8 data: float32, or integers of 24 or 16 bits, which is faster",
+    },
     "seed": {"type": _whole(0), "help": "of the initial weights, the batches and the split"},
     "threads": {"type": _whole(1), "help": "workers; the result is the same for any number"},
 }

@@ -28,6 +28,7 @@ class Recipe:
     normalize: str = "mean"
     validation: int | None = None  # None: 1000 rows, at most a tenth
     dtype: str = "float32"
+    matmul_precision: str = "highest"
     seed: int = 0
     threads: int | None = None  # None: as many as the work is worth
 

@@ -102,7 +102,8 @@ class Trainer:
         import fastnet
 
         inputs, classes = self.rows.X.shape[1], self.dataset.num_classes
-        settings: dict[str, Any] = {"std": recipe.std, "dtype": recipe.dtype, "seed": recipe.seed}
+        names = ("std", "dtype", "seed", "matmul_precision")
+        settings: dict[str, Any] = {name: getattr(recipe, name) for name in names}
         model: Classifier = (
             fastnet.TwoLayerNet(inputs, recipe.hidden, classes, **settings)
             if recipe.model == "two-layer"

@@ -2,8 +2,10 @@
 
     session      what the models ask for: Trainer, loss_and_gradients, Scorer
     programs     what one worker does between two returns to Python
-    phases       forward, middle, backward: the loop nests
-    tile, lines, elementary     register tiles, cache lines as values, exp and log: the LLVM IR
+    phases, fixed               forward, middle, backward: the loop nests, in floats and in fixed point
+    tile, digit_tile            register tiles of floats, and of pixels by digits
+    lines, integers, digits, elementary     cache lines as values, cut into digits, exp and log: the LLVM IR
+    precision    when products are in fixed point, and with how many bits
     rules        update rules, a line at a time
     units, barrier, workers     who works on what, how workers meet, and the threads they run on
     memory, matrix, atomics     padded arrays, arrays as compiled code sees them, integers that workers share
@@ -17,6 +19,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastnet.engine.cpu import Dot
 
 
 def describe() -> dict[str, str | int | list[str]]:
@@ -33,9 +39,16 @@ def describe() -> dict[str, str | int | list[str]]:
         "vector width": f"{8 * unit.width} bits, {unit.registers} registers",
         "fused multiply-add": "yes" if unit.fma else "no: results may differ from other machines in the last bits",
         "tiles": [f"{shape.mr} x {shape.lines} lines" for shape in tile.shapes(unit)],
+        "matmul_precision": f"highest; high and medium by {_dot(cpu.dot_unit())}",
         "threads": cpu.usable_cores(),
         "cache folder": _writable(kernel.cache_folder()),
     }
+
+
+def _dot(unit: Dot) -> str:
+    """What multiplies bytes."""
+    names = {"vnni": "vpdpbusd", "usdot": "usdot", "madd": "vpmaddwd", "plain": "plain vectors"}
+    return f"{names[unit.instruction]}, {8 * unit.width} bits"
 
 
 def _writable(folder: Path) -> str:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 LINE_BYTES = 64  # a cache line: the unit in which every kernel counts columns
 
@@ -49,6 +50,32 @@ class VectorUnit:
         return cls("128-bit", width=16, registers=16, fma="fma" in features)
 
 
+class Dot(NamedTuple):
+    """How a CPU multiplies unsigned bytes by signed digits and adds up neighbours.
+
+    instruction: "vnni" (x86), "usdot" (ARM): four bytes by four bytes; "madd" (AVX2): two 16-bit numbers by two;
+    "plain": the last, without an instruction for it.  width is the bytes of its registers.
+    """
+
+    instruction: str
+    width: int
+
+    @classmethod
+    def of(cls, triple: str, features: frozenset[str]) -> Dot:
+        """The fastest among a target's features."""
+        if triple.startswith(("aarch64", "arm64")):
+            return cls("usdot" if "i8mm" in features else "plain", 16)
+        if "avx512vnni" in features:
+            return cls("vnni", 64)
+        if "avxvnni" in features and "avx512f" not in features:
+            return cls("vnni", 32)
+        if "avx512bw" in features:
+            return cls("madd", 64)
+        if "avx2" in features:
+            return cls("madd", 32)
+        return cls("plain", VectorUnit.of(triple, features).width)
+
+
 def target() -> tuple[str, str, str]:
     """LLVM's triple, CPU name and feature list that Numba compiles for (NUMBA_CPU_* included)."""
     from numba.core.registry import cpu_target
@@ -60,8 +87,17 @@ def target() -> tuple[str, str, str]:
 @cache
 def vector_unit() -> VectorUnit:
     """The vector unit that this process compiles for."""
-    triple, _, features = target()
-    return VectorUnit.of(triple, frozenset(f[1:] for f in features.split(",") if f.startswith("+")))
+    return VectorUnit.of(target()[0], _features())
+
+
+@cache
+def dot_unit() -> Dot:
+    """How this process multiplies bytes."""
+    return Dot.of(target()[0], _features())
+
+
+def _features() -> frozenset[str]:
+    return frozenset(f[1:] for f in target()[2].split(",") if f.startswith("+"))
 
 
 def usable_cores() -> int:

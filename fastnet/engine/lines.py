@@ -114,7 +114,7 @@ def emit_store(builder: ir.IRBuilder, value: ir.Value, address: ir.Value) -> Non
 
 
 def _element_bytes(kind: ir.VectorType) -> int:
-    return 8 if kind.element == ir.DoubleType() else 4
+    return {ir.DoubleType(): 8, ir.IntType(8): 1}.get(kind.element, 4)
 
 
 def _fold(builder: ir.IRBuilder, line: ir.Value, combine: Callable[[ir.Value, ir.Value], ir.Value]) -> ir.Value:

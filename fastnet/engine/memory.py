@@ -7,7 +7,7 @@ of columns to treat.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -156,7 +156,11 @@ class Activations(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What a worker has for itself: a panel of converted rows, and the gradient of a panel's weights."""
+    """What a worker has for itself: a panel of converted rows, and the gradient of a panel's weights.
 
-    panel: Matrix
-    sums: Matrix
+    fixed is fixed.FixedScratch, in the panel's place where the first layer's products are in fixed point.
+    """
+
+    panel: Matrix | None
+    sums: Matrix | None
+    fixed: Any = None

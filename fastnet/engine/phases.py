@@ -286,14 +286,20 @@ def weight_group(
             end = j + line
         while j < end:
             if last:
-                squares = splat(number(sums, 0))
-                for i in range(width):
-                    w = load(weight.value, row + i, j)
-                    gradient = fma(splat(reg), w, load(sums, sums_row + i, j))
-                    w = update(rule, weight, row + i, j, gradient, c, k)
-                    squares = fma(w, w, squares)
-                store(weight.squares, g, j, squares)
+                update_lines(rule, weight, g, row, width, j, sums, sums_row, c, k, reg)
             j += line
+
+
+@kernel
+def update_lines(rule, weight, g, row, width, j, sums, sums_row, c, k, reg):
+    """Update a line of columns of group g, `width` rows from `row` on, whose gradients are in sums."""
+    squares = splat(number(sums, 0))
+    for i in range(width):
+        w = load(weight.value, row + i, j)
+        gradient = fma(splat(reg), w, load(sums, sums_row + i, j))
+        w = update(rule, weight, row + i, j, gradient, c, k)
+        squares = fma(w, w, squares)
+    store(weight.squares, g, j, squares)
 
 
 @kernel

@@ -13,8 +13,21 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from numba.extending import overload
+
 from fastnet.engine.barrier import wait
-from fastnet.engine.kernel import kernel, program
+from fastnet.engine.digit_tile import DigitTile
+from fastnet.engine.digits import COLUMNS
+from fastnet.engine.fixed import (
+    find_scales,
+    forget_scales,
+    forward_fixed,
+    gather_quads,
+    pack_gradient,
+    pack_stale,
+    weight_group_fixed,
+)
+from fastnet.engine.kernel import KERNEL_OPTIONS, kernel, program
 from fastnet.engine.matrix import number
 from fastnet.engine.memory import Matrix
 from fastnet.engine.phases import (
@@ -36,17 +49,20 @@ from fastnet.engine.phases import (
 from fastnet.engine.tile import Tile, tile_mr
 from fastnet.engine.units import put_back, share, smaller, take
 
-FORWARD, MIDDLE, BACKWARD1, BACKWARD2, PHASES = 0, 1, 2, 3, 4
+FORWARD, MIDDLE, BACKWARD1, BACKWARD2, START, WEIGHTS, GRADIENT, PHASES = 0, 1, 2, 3, 4, 5, 6, 7
 UNIT_TILES = 10  # tiles of rows in a unit, at most: fewer read the weights more often, more leave workers waiting
 
 
-class Tiles(NamedTuple):
-    """Tile shapes: of the products with as many columns as the first layer has outputs, of the scores', and
-    of the weight gradients of the two layers."""
+AnyTile = Tile | DigitTile
 
-    forward: Tile
+
+class Tiles(NamedTuple):
+    """Tile shapes: of the first layer's product, of d_hidden's, of the scores', of the two layers' weight gradients."""
+
+    forward: AnyTile
+    middle: Tile
     scores: Tile
-    backward1: Tile
+    backward1: AnyTile
     backward2: Tile
 
 
@@ -57,6 +73,7 @@ class Plan(NamedTuple):
     blocks: int  # in which the rows are worked off
     block_rows: int  # in each block but perhaps the last
     slices: int  # of the features, each summed apart
+    grain: int  # features that stay in one slice
     stride: int  # rows from one slice to the next in Activations.partial
 
 
@@ -72,9 +89,9 @@ class Steps(NamedTuple):
 
 
 @kernel
-def slice_bound(s, slices, inputs):
+def slice_bound(s, plan, inputs):
     """Where slice s of the features begins."""
-    return inputs * s // slices
+    return smaller(groups(inputs, plan.grain) * s // plan.slices * plan.grain, inputs)
 
 
 @kernel
@@ -102,15 +119,69 @@ def rows_of(unit, mr, rows):
     return begin * mr, smaller(end * mr, rows)
 
 
+def first_product(tile, batch, k, first, r0, r1, p0, p1, layer, fixed, scratch, out, out_row):
+    """out[out_row + r] = X[row r, p0:p1] @ W1[p0:p1] for the rows r0 <= r < r1 of the block at `first`."""
+    raise NotImplementedError("compiled code only")
+
+
+def first_gradient(
+    tile, rule, batch, k, first, rows, g, row, width, layer, fixed, d_first, scratch,
+    sums, sums_row, resume, last, c, reg,
+):  # fmt: skip
+    """The gradient of group g of W1, `width` rows from `row` on; with last, their update."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(first_product, jit_options=KERNEL_OPTIONS)
+def _first_product(tile, batch, k, first, r0, r1, p0, p1, layer, fixed, scratch, out, out_row):
+    def of_floats(tile, batch, k, first, r0, r1, p0, p1, layer, fixed, scratch, out, out_row):
+        forward(
+            tile, batch, k, first, r0, r1, p0, p1, layer.weight.value, layer.outputs, scratch.panel, out, out_row
+        )  # fmt: skip
+
+    def of_digits(tile, batch, k, first, r0, r1, p0, p1, layer, fixed, scratch, out, out_row):
+        forward_fixed(tile, batch, k, first, r0, r1, p0, p1, fixed, scratch.fixed, layer.outputs, out, out_row)
+
+    return of_floats if tile.digits is None else of_digits
+
+
+@overload(first_gradient, jit_options=KERNEL_OPTIONS)
+def _first_gradient(
+    tile, rule, batch, k, first, rows, g, row, width, layer, fixed, d_first, scratch,
+    sums, sums_row, resume, last, c, reg,
+):  # fmt: skip
+    def of_floats(
+        tile, rule, batch, k, first, rows, g, row, width, layer, fixed, d_first, scratch,
+        sums, sums_row, resume, last, c, reg,
+    ):  # fmt: skip
+        gather(scratch.panel, batch, k, first, rows, row, width)
+        weight_group(
+            tile, rule, scratch.panel, 0, d_first, rows, layer.weight, g, row, width, layer.outputs,
+            sums, sums_row, resume, last, c, k, reg,
+        )  # fmt: skip
+
+    def of_digits(
+        tile, rule, batch, k, first, rows, g, row, width, layer, fixed, d_first, scratch,
+        sums, sums_row, resume, last, c, reg,
+    ):  # fmt: skip
+        gather_quads(scratch.fixed.quads, batch, k, first, rows, row, width)
+        weight_group_fixed(
+            tile, rule, rows, layer.weight, g, row, width, layer.outputs,
+            sums, sums_row, resume, last, fixed, scratch.fixed, c, k, reg,
+        )  # fmt: skip
+
+    return of_floats if tile.digits is None else of_digits
+
+
 @kernel
-def forward_unit(unit, tile, plan, batch, k, first, rows, layer, panel, partial):
+def forward_unit(unit, tile, plan, batch, k, first, rows, layer, fixed, scratch, partial):
     """A slice of the features, some of the rows; slice by slice."""
     units = row_units(tile_mr(tile), rows)
     s = unit // units
     r0, r1 = rows_of(unit % units, tile_mr(tile), rows)
-    p0, p1 = slice_bound(s, plan.slices, layer.inputs), slice_bound(s + 1, plan.slices, layer.inputs)
-    forward(
-        tile, batch, k, first, r0, r1, p0, p1, layer.weight.value, layer.outputs, panel, partial, s * plan.stride
+    p0, p1 = slice_bound(s, plan, layer.inputs), slice_bound(s + 1, plan, layer.inputs)
+    first_product(
+        tile, batch, k, first, r0, r1, p0, p1, layer, fixed, scratch, partial, s * plan.stride
     )  # fmt: skip
 
 
@@ -131,21 +202,21 @@ def scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1):
 @kernel
 def middle_unit(unit, tiles, plan, batch, k, first, rows, layer1, layer2, a):
     """Some of the rows, from the slices to d_scores and d_hidden."""
-    r0, r1 = rows_of(unit, tile_mr(tiles.forward), rows)
+    r0, r1 = rows_of(unit, tile_mr(tiles.middle), rows)
     scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1)
     classes = layer1.outputs if layer2 is None else layer2.outputs
     inverse_rows = number(a.scores, 1.0 / plan.rows)
     softmax_loss(a.scores, a.per_row, batch, k, first, r0, r1, classes, inverse_rows)
     if layer2 is not None:
         product(
-            tiles.forward, a.scores, r0, r1 - r0, a.transposed, 0, classes,
+            tiles.middle, a.scores, r0, r1 - r0, a.transposed, 0, classes,
             a.d_hidden, r0, layer1.outputs, False,
         )  # fmt: skip
         mask(a.d_hidden, a.hidden, r0, r1, layer1.outputs)
 
 
 @kernel
-def backward1_unit(unit, tile, rule, plan, batch, k, block, first, rows, layer, d_first, a, scratch, c, reg):
+def backward1_unit(unit, tile, rule, plan, batch, k, block, first, rows, layer, fixed, d_first, a, scratch, c, reg):
     """The gradient and the update of a group of rows of the first layer's weights; beyond the last group, of its bias.
 
     With several blocks the sums of all groups are kept, else only those of this one.
@@ -154,11 +225,11 @@ def backward1_unit(unit, tile, rule, plan, batch, k, block, first, rows, layer, 
     row = unit * PANEL
     if row < layer.inputs:
         width = smaller(PANEL, layer.inputs - row)
-        gather(scratch.panel, batch, k, first, rows, row, width)
         kept = plan.blocks > 1
-        weight_group(
-            tile, rule, scratch.panel, 0, d_first, rows, layer.weight, unit, row, width, layer.outputs,
-            a.gradients[0] if kept else scratch.sums, row if kept else 0, resume, last, c, k, reg,
+        sums, sums_row = a.gradients[0] if kept else scratch.sums, row if kept else 0
+        first_gradient(
+            tile, rule, batch, k, first, rows, unit, row, width, layer, fixed, d_first, scratch,
+            sums, sums_row, resume, last, c, reg,
         )  # fmt: skip
     else:
         bias(rule, d_first, rows, layer.bias, layer.outputs, a.gradients[1], resume, last, c, k)
@@ -199,8 +270,18 @@ def prepare(layer1, layer2, a):
         transpose(layer2.weight.value, 0, layer2.inputs, layer2.outputs, a.transposed)
 
 
+@kernel
+def pack_units(phase, tile, layer, fixed, own, tickets, worker, workers):
+    """The digits of all weights that are stale."""
+    while True:
+        unit = take(tickets, phase, groups(layer.inputs, PANEL), worker, workers)
+        if unit < 0:
+            break
+        pack_stale(tile, unit, layer, fixed, own)
+
+
 @program
-def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, tickets, worker, workers):
+def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, barrier, tickets, worker, workers):
     """A step of gradient descent for each row of coefficients; False when the run was aborted.
 
     scratch is this worker's own.
@@ -209,28 +290,39 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, 
     d_first = a.scores if layer2 is None else a.d_hidden
     if worker == 0:
         prepare(layer1, layer2, a)  # read after the first barrier
+    if fixed is not None:  # the largest weights, by which to scale them; the digits are of no use yet
+        forget_scales(scratch.fixed)
+        pack_units(START, tiles.forward, layer1, fixed, scratch.fixed, tickets, worker, workers)
+        if not wait(barrier, workers):
+            return False
     for k in range(c.rows):
         loss = 0.0
         hits = 0.0
+        if fixed is not None and find_scales(tiles.forward, fixed, scratch.fixed, layer1.outputs):
+            pack_units(WEIGHTS, tiles.forward, layer1, fixed, scratch.fixed, tickets, worker, workers)
+            if not wait(barrier, workers):
+                return False
         for block in range(plan.blocks):
             first = block * plan.block_rows
             rows = smaller(plan.block_rows, plan.rows - first)
 
             put_back(tickets, BACKWARD1, worker, workers)
             put_back(tickets, BACKWARD2, worker, workers)
+            put_back(tickets, GRADIENT, worker, workers)
             units = plan.slices * row_units(mr, rows)
             while True:  # not `while (unit := take(...))`: Numba cannot type it
                 unit = take(tickets, FORWARD, units, worker, workers)
                 if unit < 0:
                     break
-                forward_unit(unit, tiles.forward, plan, batch, k, first, rows, layer1, scratch.panel, a.partial)
+                forward_unit(unit, tiles.forward, plan, batch, k, first, rows, layer1, fixed, scratch, a.partial)
             if not wait(barrier, workers):
                 return False
 
             put_back(tickets, FORWARD, worker, workers)
+            put_back(tickets, WEIGHTS, worker, workers)
             if worker == 0 and block == 0:
                 loss = 0.5 * float(reg) * l2_norm(layer1, layer2)
-            units = row_units(mr, rows)
+            units = row_units(tile_mr(tiles.middle), rows)
             while True:
                 unit = take(tickets, MIDDLE, units, worker, workers)
                 if unit < 0:
@@ -244,19 +336,28 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, 
                 block_loss, block_hits = loss_and_hits(a.per_row, rows)
                 loss += block_loss / plan.rows
                 hits += block_hits
+            if fixed is not None:
+                while True:
+                    unit = take(tickets, GRADIENT, groups(layer1.outputs, COLUMNS), worker, workers)
+                    if unit < 0:
+                        break
+                    pack_gradient(tiles.backward1, d_first, rows, unit * COLUMNS, fixed)
             if layer2 is not None:
                 while True:
                     unit = take(tickets, BACKWARD2, groups(layer2.inputs, GROUP2) + 1, worker, workers)
                     if unit < 0:
                         break
                     backward2_unit(unit, tiles.backward2, rule, plan, k, block, rows, layer2, a, c, reg)
+            if fixed is not None and not wait(barrier, workers):
+                return False
             while True:
                 unit = take(tickets, BACKWARD1, groups(layer1.inputs, PANEL) + 1, worker, workers)
                 if unit < 0:
                     break
                 backward1_unit(
-                    unit, tiles.backward1, rule, plan, batch, k, block, first, rows, layer1, d_first, a, scratch, c, reg
-                )
+                    unit, tiles.backward1, rule, plan, batch, k, block, first, rows, layer1, fixed, d_first,
+                    a, scratch, c, reg,
+                )  # fmt: skip
             if block == plan.blocks - 1 and worker == 0:
                 steps.history[0, k] = loss
                 steps.history[1, k] = hits
@@ -267,8 +368,18 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, 
 
 
 @program
-def score(tiles, plan, batch, layer1, layer2, a, panel, out, tickets, worker, workers):
-    """The scores of all blocks; a and panel are this worker's own."""
+def score(tiles, plan, batch, layer1, layer2, fixed, a, scratch, out, barrier, tickets, worker, workers):
+    """The scores of all blocks; a and scratch are this worker's own."""
+    if fixed is not None:
+        forget_scales(scratch.fixed)
+        pack_units(START, tiles.forward, layer1, fixed, scratch.fixed, tickets, worker, workers)
+        if not wait(barrier, workers):
+            return False
+        find_scales(tiles.forward, fixed, scratch.fixed, layer1.outputs)
+        forget_scales(scratch.fixed)
+        pack_units(WEIGHTS, tiles.forward, layer1, fixed, scratch.fixed, tickets, worker, workers)
+        if not wait(barrier, workers):
+            return False
     while True:
         block = take(tickets, FORWARD, plan.blocks, worker, workers)
         if block < 0:
@@ -276,8 +387,9 @@ def score(tiles, plan, batch, layer1, layer2, a, panel, out, tickets, worker, wo
         first = block * plan.block_rows
         rows = smaller(plan.block_rows, plan.rows - first)
         for unit in range(plan.slices * row_units(tile_mr(tiles.forward), rows)):
-            forward_unit(unit, tiles.forward, plan, batch, 0, first, rows, layer1, panel, a.partial)
+            forward_unit(unit, tiles.forward, plan, batch, 0, first, rows, layer1, fixed, scratch, a.partial)
         scores_of_rows(tiles, plan, layer1, layer2, a, 0, rows)
         for r in range(rows):
             for j in range(out.columns):
                 out[first + r, j] = a.scores[r, j]
+    return True

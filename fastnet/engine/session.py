@@ -12,6 +12,8 @@ import numpy as np
 
 from fastnet.engine import barrier, programs
 from fastnet.engine.cpu import usable_cores, vector_unit
+from fastnet.engine.digit_tile import choose_digit_tile
+from fastnet.engine.digits import Digits
 from fastnet.engine.kernel import compiled_for
 from fastnet.engine.memory import (
     Activations,
@@ -26,7 +28,8 @@ from fastnet.engine.memory import (
     lines_of,
 )
 from fastnet.engine.phases import GROUP2, PANEL
-from fastnet.engine.programs import Plan, Steps, Tiles
+from fastnet.engine.precision import HIGHEST, digits_for, fixed_for, fixed_scratch, set_normalization
+from fastnet.engine.programs import AnyTile, Plan, Steps, Tiles
 from fastnet.engine.rules import GRADIENT, Rule
 from fastnet.engine.tile import SPARE_ROWS, Tile, choose_tile
 from fastnet.engine.units import new_tickets
@@ -35,6 +38,7 @@ from fastnet.engine.workers import run_on_workers
 BLOCK_ROWS = 256  # rows whose activations stay in a second-level cache
 SCORED_ROWS = 120  # the same where all slices are one worker's; whole tiles of 4, 5, 6 or 8 rows
 MOST_SLICES = 4  # of the features: each costs a pass over the hidden activations
+MOST_FEATURES = 32_768  # of a slice in fixed point: half of what the sums of digits hold
 SMALLEST_SLICE = 128  # features
 # Multiply-adds that are worth another worker: in a step of a long run, where workers only meet at barriers (three
 # a step, under a microsecond), and in a single call, where a thread must be woken first (some 50 us).
@@ -43,24 +47,33 @@ WORTH_IN_A_CALL = 5_000_000
 _NO_ARRAY = np.empty((0, 0))  # in the place of an array that has been let go: no program reads it
 
 
-def plan_for(rows: int, inputs: int, most: int = BLOCK_ROWS) -> Plan:
-    """How a batch is cut up, in blocks of at most so many rows: a function of the shapes alone."""
+def plan_for(rows: int, inputs: int, most: int = BLOCK_ROWS, digits: Digits | None = None) -> Plan:
+    """How a batch is cut up, in blocks of at most so many rows: a function of the shapes and the precision alone."""
     blocks = -(-rows // most)
     block_rows = -(-rows // blocks)
     slices = min(MOST_SLICES, max(1, inputs // SMALLEST_SLICE))
-    return Plan(rows, -(-rows // block_rows), block_rows, slices, block_rows + SPARE_ROWS)
+    if digits is not None:
+        slices = max(slices, -(-inputs // MOST_FEATURES))
+    grain = 1 if digits is None else PANEL
+    return Plan(rows, -(-rows // block_rows), block_rows, slices, grain, block_rows + SPARE_ROWS)
 
 
-def tiles_for(plan: Plan, layers: tuple[Layer, ...]) -> Tiles:
+def tiles_for(plan: Plan, layers: tuple[Layer, ...], digits: Digits | None = None) -> Tiles:
     """Tile shapes for a plan."""
     unit, dtype = vector_unit(), layers[0].weight.dtype
     first, last = (lines_of(layer.outputs, dtype) for layer in (layers[0], layers[-1]))
-    forward = choose_tile(unit, plan.block_rows, first)
+    middle = choose_tile(unit, plan.block_rows, first)
+    forward: AnyTile = middle
+    backward: AnyTile = choose_tile(unit, PANEL, first, divides=PANEL)
+    if digits is not None:
+        forward = choose_digit_tile(unit, digits, plan.block_rows, first)
+        backward = choose_digit_tile(unit, digits, PANEL, first, divides=PANEL)
     return Tiles(
         forward,
-        # The workers share out rows in tiles of `forward`: the scores' tile must not reach into another's.
-        Tile(forward.mr, 1),
-        choose_tile(unit, PANEL, first, divides=PANEL),
+        middle,
+        # The workers share out rows in tiles of `middle`: the scores' tile must not reach into another's.
+        Tile(middle.mr, 1),
+        backward,
         choose_tile(unit, GROUP2, last, divides=GROUP2),
     )
 
@@ -85,6 +98,15 @@ def _matrix(rows: int, columns: int, dtype: np.dtype, odd: bool = False) -> Matr
 def _padded(rows: int, group: int) -> int:
     """So many rows, and as many more as make whole groups."""
     return -(-rows // group) * group
+
+
+def _scratch(plan: Plan, layer: Layer, digits: Digits | None, training: bool = True) -> Scratch:
+    dtype = layer.weight.dtype
+    return Scratch(
+        panel=_matrix(plan.stride, PANEL, dtype, odd=True) if digits is None else None,
+        sums=_matrix(PANEL, layer.outputs, dtype) if training else None,
+        fixed=None if digits is None else fixed_scratch(plan, layer, training),
+    )
 
 
 def _activations(plan: Plan, layers: tuple[Layer, ...], training: bool) -> Activations:
@@ -124,23 +146,20 @@ class Trainer:
         rule: Rule,
         threads: int | None = None,
         worth: int = WORTH_IN_A_RUN,
+        matmul_precision: str = HIGHEST,
     ) -> None:
         self._source, self._rule = source, rule
         for layer in layers:
             layer.clear_padding()
-        self._plan = plan_for(rows, layers[0].inputs)
-        self._tiles = tiles_for(self._plan, layers)
+        digits = digits_for(matmul_precision, source, layers[0], rows)
+        self._plan = plan_for(rows, layers[0].inputs, digits=digits)
+        self._tiles = tiles_for(self._plan, layers, digits)
+        self._fixed = None if digits is None else fixed_for(digits, self._plan, source, layers[0])
         self._dtype = layers[0].weight.dtype
         wanted = workers_for(threads, 2 * _multiply_adds(rows, layers), worth)
         self.workers = min(wanted, programs.most_units(self._plan, self._tiles.forward.mr, layers[0].inputs))
         self._activations = _activations(self._plan, layers, training=True)
-        self._scratch = [
-            Scratch(
-                panel=_matrix(self._plan.stride, PANEL, self._dtype, odd=True),
-                sums=_matrix(PANEL, layers[0].outputs, self._dtype),
-            )
-            for _ in range(self.workers)
-        ]
+        self._scratch = [_scratch(self._plan, layers[0], digits) for _ in range(self.workers)]
         self._affines = (*(self._affine(layer) for layer in layers), None)[:2]
 
     def _affine(self, layer: Layer) -> Affine:
@@ -165,7 +184,7 @@ class Trainer:
 
         def arguments(worker: int) -> tuple[Any, ...]:
             return (
-                self._tiles, self._rule, self._plan, batch, steps, *self._affines, self._activations,
+                self._tiles, self._rule, self._plan, batch, steps, *self._affines, self._fixed, self._activations,
                 self._scratch[worker], meeting, tickets, worker, self.workers,
             )  # fmt: skip
 
@@ -188,11 +207,11 @@ class Trainer:
 
 
 def loss_and_gradients(
-    layers: tuple[Layer, ...], source: Source, reg: float, threads: int | None = None
+    layers: tuple[Layer, ...], source: Source, reg: float, threads: int | None = None, matmul_precision: str = HIGHEST
 ) -> tuple[float, list[np.ndarray]]:
     """The loss over the whole data set, and the gradients: weight, bias, layer by layer."""
     count = len(source.X)
-    trainer = Trainer(layers, source, count, GRADIENT, threads, WORTH_IN_A_CALL)
+    trainer = Trainer(layers, source, count, GRADIENT, threads, WORTH_IN_A_CALL, matmul_precision)
     losses, _ = trainer.run(np.arange(count).reshape(1, -1), np.zeros((1, 1)), reg)
     return float(losses[0]), trainer.gradients
 
@@ -204,17 +223,22 @@ class Scorer:
     their places: to make them anew would take a quarter as long as to score an image.
     """
 
-    def __init__(self, layers: tuple[Layer, ...], like: Source, threads: int | None = None) -> None:
+    def __init__(
+        self, layers: tuple[Layer, ...], like: Source, threads: int | None = None, matmul_precision: str = HIGHEST
+    ) -> None:
         rows, dtype = len(like.X), layers[0].weight.dtype
-        plan = plan_for(rows, layers[0].inputs, SCORED_ROWS)
-        tiles = tiles_for(plan, layers)
+        digits = digits_for(matmul_precision, like, layers[0], rows)
+        plan = plan_for(rows, layers[0].inputs, SCORED_ROWS, digits)
+        tiles = tiles_for(plan, layers, digits)
+        self._fixed = None if digits is None else fixed_for(digits, plan, like, layers[0], training=False)
+        self._meeting = None if digits is None else barrier.new_barrier()
         wanted = workers_for(threads, _multiply_adds(rows, layers), WORTH_IN_A_CALL)
         self._workers = min(wanted, plan.blocks)
         self._shape, self._dtype = (rows, layers[-1].outputs), dtype
         # Without labels: the program's types must be those that its key tells.
         self._batch = Batch.of(like._replace(y=None), Matrix(np.arange(rows).reshape(1, -1)))
         self._out = Matrix(np.empty((1, 1), dtype))
-        self._tickets = new_tickets(1, self._workers)
+        self._tickets = new_tickets(1 if digits is None else programs.PHASES, self._workers)
 
         def affine(layer: Layer) -> Affine:
             weight, bias = Parameter(Matrix(layer.weight)), Parameter(Matrix(layer.bias))
@@ -223,8 +247,9 @@ class Scorer:
         affines = (*(affine(layer) for layer in layers), None)[:2]
         self._arguments = [
             (
-                tiles, plan, self._batch, *affines, _activations(plan, layers, training=False),
-                _matrix(plan.stride, PANEL, dtype, odd=True), self._out, self._tickets, worker, self._workers,
+                tiles, plan, self._batch, *affines, self._fixed, _activations(plan, layers, training=False),
+                _scratch(plan, layers[0], digits, training=False), self._out, self._meeting, self._tickets,
+                worker, self._workers,
             )
             for worker in range(self._workers)
         ]  # fmt: skip
@@ -237,9 +262,15 @@ class Scorer:
         batch, scores = self._batch, np.empty(self._shape, self._dtype)
         batch.X[0], batch.mean[0], batch.scale[0], self._out[0] = source.X, source.mean, source.scale, scores
         self._tickets.array.fill(0)
-        run_on_workers(lambda worker: self._program(*self._arguments[worker]), self._workers, abort=lambda: None)
+        if self._fixed is not None:
+            set_normalization(self._fixed, source)
+        run_on_workers(lambda worker: self._program(*self._arguments[worker]), self._workers, self._abort)
         self._let_go()
         return scores
+
+    def _abort(self) -> None:
+        if self._meeting is not None:
+            barrier.abort(self._meeting)
 
     def _let_go(self) -> None:
         """Keep the caller's arrays no longer than the call."""

@@ -26,15 +26,22 @@ from fastnet.engine.lines import INDEX, emit_fma, emit_load, emit_splat, emit_st
 from fastnet.engine.matrix import MatrixType, emit_address, emit_columns
 
 UNROLL = 4  # steps of the depth between two jumps: 1 costs 4 % of a training step, 8 gains nothing more
-SPARE_ROWS = 8  # the tallest tile: a product may compute so many rows beyond the last
+TALLEST = 8  # rows of a tile of floats
+SPARE_ROWS = 12  # rows of the tallest tile of any kind: a product may compute so many beyond the last
 
 
 class TileType(types.Type):
-    """The type of a tile shape."""
+    """The type of a tile shape; digits say how it multiplies, None for floats."""
+
+    digits: Any = None
 
     def __init__(self, mr: int, lines: int) -> None:
         self.mr, self.lines = mr, lines
         super().__init__(name=f"Tile({mr}x{lines})")
+
+    def narrowed(self) -> TileType:
+        """Of as many rows and a single line."""
+        return TileType(self.mr, 1)
 
 
 @register_model(TileType)
@@ -69,7 +76,7 @@ def shapes(unit: VectorUnit) -> list[Tile]:
     found = []
     for lines in range(1, 6):
         vectors = lines * unit.per_line
-        most = min((unit.registers - vectors - 1) // vectors, SPARE_ROWS)
+        most = min((unit.registers - vectors - 1) // vectors, TALLEST)
         rows = {most, most - 1} if lines == 1 or unit.per_line == 1 else set()
         if most >= 1 or (unit.from_memory and vectors < unit.registers):
             rows.add(1)
@@ -182,13 +189,13 @@ def emit_tile(
         return new
 
     whole = builder.sub(depth, builder.srem(depth, INDEX(UNROLL)))
-    k, total = _emit_loop(builder, INDEX(0), whole, UNROLL, total, step)
-    _, total = _emit_loop(builder, k, depth, 1, total, step)
+    k, total = emit_loop(builder, INDEX(0), whole, UNROLL, total, step)
+    _, total = emit_loop(builder, k, depth, 1, total, step)
     for cell, address in zip(cells, c_cells, strict=True):
         emit_store(builder, total[cell], address)
 
 
-def _emit_loop(
+def emit_loop(
     builder: ir.IRBuilder,
     first: ir.Value,
     limit: ir.Value,
@@ -235,4 +242,4 @@ def tile_lines(typingctx, tile):
 @intrinsic
 def narrow(typingctx, tile):
     """The tile of as many rows and a single line."""
-    return TileType(tile.mr, 1)(tile), lambda context, builder, sig, args: context.get_dummy_value()
+    return tile.narrowed()(tile), lambda context, builder, sig, args: context.get_dummy_value()

@@ -1,0 +1,199 @@
+"""Weights as digits: fixed-point numbers cut up for a CPU's dot products of bytes, which are exact.
+
+A line of columns at four neighbouring places of the depth, a *quad*, is a few cache lines of digits.  A dot
+instruction multiplies each of 16 columns' four digits by the four pixels of a row and adds up, in 32 bits:
+
+    bytes    signed 8-bit digits by unsigned pixels, four at a time (x86 with VNNI, ARM with i8mm)
+    pairs    signed 16-bit digits, two at a time (AVX2's vpmaddwd, or plain vectors); 24 bits take a second digit
+
+Digits are balanced, each from -128 to 127 (-32768 to 32767): v = d2 * 65536 + d1 * 256 + d0.  Whatever the digits,
+the sum of the products is the same integer, so all units agree to the last bit.  (The scheme of Ootomo, Ozaki and
+Yokota, "DGEMM on integer matrix multiplication unit", 2023, with one side that needs no cutting.)
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+
+from fastnet.engine.cpu import LINE_BYTES, Dot
+from fastnet.engine.lines import emit_load, emit_splat
+
+QUAD = 4  # places of the depth that stand together
+COLUMNS = 16  # of a line
+INT32 = ir.IntType(32)
+BYTE = ir.IntType(8)
+INTS = ir.VectorType(INT32, COLUMNS)
+BYTES = ir.VectorType(BYTE, LINE_BYTES)
+SHORTS = ir.VectorType(ir.IntType(16), 2 * COLUMNS)
+DOUBLES = ir.VectorType(ir.DoubleType(), COLUMNS)
+
+
+class Digits(NamedTuple):
+    """How numbers of so many bits, 16 or 24, are cut up for a kind of dot product."""
+
+    bits: int
+    dot: Dot
+
+    @property
+    def bytewise(self) -> bool:
+        """Whether the digits are bytes, not 16-bit numbers."""
+        return self.dot.instruction in ("vnni", "usdot")
+
+    @property
+    def sums(self) -> int:
+        """Digits of a number, and so sums of a result."""
+        return self.bits // 8 if self.bytewise else -(-self.bits // 16)
+
+    @property
+    def lines(self) -> int:
+        """Cache lines of a quad."""
+        return self.sums if self.bytewise else 2 * self.sums
+
+    @property
+    def base(self) -> int:
+        return 1 << (8 if self.bytewise else 16)
+
+    @property
+    def chunk(self) -> int:
+        """Quads whose products, 255 times the largest digit each, 32 bits can hold."""
+        return (2**31 - 1) // (255 * self.base // 2) // QUAD // 64 * 64
+
+
+def _repeat(number: int, kind: ir.VectorType = INTS) -> ir.Constant:
+    return ir.Constant(kind, [number] * kind.count)
+
+
+def _shuffle(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, places: list[int]) -> ir.Value:
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INT32, len(places)), places))
+
+
+def emit_digits(builder: ir.IRBuilder, digits: Digits, numbers: list[ir.Value]) -> list[ir.Value]:
+    """The lines of a quad from its four lines of 32-bit integers."""
+    if not digits.bytewise:
+        lines = _emit_pairs(builder, numbers)
+        if digits.sums == 2:
+            # What the low digit, read as a signed number, leaves.
+            rest = [builder.ashr(builder.add(v, _repeat(1 << 15)), _repeat(16)) for v in numbers]
+            lines += _emit_pairs(builder, rest)
+        return lines
+    # Adding 128 at each place makes every digit unsigned, so that none borrows; flipping its top bit takes 128 away.
+    bias = 0x8080 if digits.bits == 16 else 0x808080
+    numbers = [builder.xor(builder.add(v, _repeat(bias)), _repeat(bias)) for v in numbers]
+    # Bytes 0 0 1 1 of two numbers each, then 0 0 0 0 and 1 1 1 1 of all four.
+    order = [4 * n + byte for n in range(COLUMNS) for byte in (0, 2, 1, 3)]
+    halves = []
+    for pair in _emit_pairs(builder, numbers):
+        in_bytes = builder.bitcast(pair, BYTES)
+        halves.append(builder.bitcast(_shuffle(builder, in_bytes, in_bytes, order), INTS))
+    low, high = _repeat(0xFFFF), _repeat(0xFFFF0000)
+    lines = [
+        builder.or_(builder.and_(halves[0], low), builder.shl(halves[1], _repeat(16))),
+        builder.or_(builder.lshr(halves[0], _repeat(16)), builder.and_(halves[1], high)),
+    ]
+    if digits.sums == 3:
+        line = builder.and_(builder.lshr(numbers[0], _repeat(16)), _repeat(0xFF))
+        for n, move in ((1, -8), (2, 0), (3, 8)):
+            v = numbers[n]
+            v = builder.lshr(v, _repeat(-move)) if move < 0 else builder.shl(v, _repeat(move))
+            line = builder.or_(line, builder.and_(v, _repeat(0xFF << (8 * n))))
+        lines.append(line)
+    return lines
+
+
+def _emit_pairs(builder: ir.IRBuilder, numbers: list[ir.Value]) -> list[ir.Value]:
+    """The low 16 bits of the first two numbers side by side, and of the last two."""
+    low = [builder.and_(numbers[n], _repeat(0xFFFF)) for n in (0, 2)]
+    return [builder.or_(a, builder.shl(numbers[n], _repeat(16))) for a, n in zip(low, (1, 3), strict=True)]
+
+
+def emit_pixels(builder: ir.IRBuilder, digits: Digits, address: ir.Value) -> list[ir.Value]:
+    """The four pixels at address for all columns, as emit_dot takes them."""
+    quad = builder.load(builder.bitcast(address, INT32.as_pointer()), align=1)
+    line = emit_splat(builder, quad, INTS)
+    if digits.bytewise:
+        return [line]
+    zeros, in_bytes = ir.Constant(BYTES, None), builder.bitcast(line, BYTES)
+    found = []
+    for pixel in (0, 2):  # and the one after it, each as a 16-bit number
+        places = [4 * n + p if p < QUAD else LINE_BYTES for n in range(COLUMNS) for p in (pixel, 4, pixel + 1, 4)]
+        found.append(_shuffle(builder, in_bytes, zeros, places))
+    return found
+
+
+def emit_dot(
+    builder: ir.IRBuilder, digits: Digits, sums: list[ir.Value], pixels: list[ir.Value], lines: list[ir.Value]
+) -> list[ir.Value]:
+    """sums + pixels * digits, column by column and digit by digit."""
+    if digits.bytewise:
+        return [_emit_by_register(builder, digits.dot, [s, pixels[0], b]) for s, b in zip(sums, lines, strict=True)]
+    added = []
+    for n, total in enumerate(sums):
+        for x, b in zip(pixels, lines[2 * n : 2 * n + 2], strict=True):
+            product = _emit_by_register(builder, digits.dot, [x, b])
+            total = builder.add(total, product)
+        added.append(total)
+    return added
+
+
+def _emit_by_register(builder: ir.IRBuilder, dot: Dot, operands: list[ir.Value]) -> ir.Value:
+    """The instruction on whole lines: on each register's part of them."""
+    count = LINE_BYTES // dot.width
+    if count == 1 or dot.instruction == "plain":
+        return _emit_instruction(builder, dot, operands)
+    parts = []
+    width = COLUMNS // count
+    for part in range(count):
+        places = list(range(part * width, (part + 1) * width))
+        cut = [_shuffle(builder, a, a, places) for a in (builder.bitcast(operand, INTS) for operand in operands)]
+        parts.append(_emit_instruction(builder, dot, cut))
+    while len(parts) > 1:
+        both = 2 * parts[0].type.count
+        parts = [_shuffle(builder, a, b, list(range(both))) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+    return parts[0]
+
+
+def _emit_instruction(builder: ir.IRBuilder, dot: Dot, operands: list[ir.Value]) -> ir.Value:
+    ints = ir.VectorType(INT32, operands[0].type.count if operands[0].type.element == INT32 else COLUMNS)
+    in_bytes, in_shorts = ir.VectorType(BYTE, 4 * ints.count), ir.VectorType(ir.IntType(16), 2 * ints.count)
+    if dot.instruction == "plain":
+        # Even and odd numbers apart, widened.
+        products = []
+        a, b = (builder.bitcast(operand, ints) for operand in operands)
+        for parity in (0, 1):
+            factors = []
+            for value in (a, b):
+                value = value if parity else builder.shl(value, _repeat(16, ints))
+                factors.append(builder.ashr(value, _repeat(16, ints)))
+            products.append(builder.mul(*factors))
+        return builder.add(*products)
+    if dot.instruction == "madd":
+        name = "llvm.x86.avx512.pmaddw.d.512" if dot.width == LINE_BYTES else "llvm.x86.avx2.pmadd.wd"
+        kinds = [in_shorts, in_shorts]
+    elif dot.instruction == "usdot":
+        name, kinds = "llvm.aarch64.neon.usdot.v4i32.v16i8", [ints, in_bytes, in_bytes]
+    else:
+        name = f"llvm.x86.avx512.vpdpbusd.{8 * dot.width}"
+        # LLVM 22 gave the factors their own type.
+        kinds = [ints, *[in_bytes if llvm.llvm_version_info[0] >= 22 else ints] * 2]
+    function = builder.module.globals.get(name)
+    if function is None:
+        function = ir.Function(builder.module, ir.FunctionType(ints, kinds), name)
+    return builder.call(function, [builder.bitcast(o, kind) for o, kind in zip(operands, kinds, strict=True)])
+
+
+def emit_line(builder: ir.IRBuilder, base: ir.Value, line: int) -> ir.Value:
+    """The cache line of so many lines after an address of bytes."""
+    place = builder.gep(base, [ir.IntType(64)(line * LINE_BYTES)], inbounds=True)
+    return emit_load(builder, place, INTS)
+
+
+def emit_value(builder: ir.IRBuilder, digits: Digits, sums: list[ir.Value]) -> ir.Value:
+    """The integers that the digits' sums make, exact as doubles."""
+    value = builder.sitofp(sums[-1], DOUBLES)
+    for total in reversed(sums[:-1]):
+        value = builder.fmul(value, ir.Constant(DOUBLES, [float(digits.base)] * COLUMNS))
+        value = builder.fadd(value, builder.sitofp(total, DOUBLES))
+    return value

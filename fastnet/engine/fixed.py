@@ -1,0 +1,287 @@
+"""The first layer's products in fixed point: what phases.py does with floats, on pixels as they are.
+
+    weights    digits of scale * W1, a scale a column; the update leaves them, group by group
+    forward    partial[s] = (X[rows, slice s] - mean) @ (scale * W1)[slice s]
+    backward   scale * ((X - mean).T @ d_hidden)                  d_hidden in digits, too
+
+Both products are of integers, exact, and rounded once to float32.  The mean is taken from a product instead of from
+the pixels: (X - mean) @ V = X @ V - mean @ V, with V as it is rounded, so that only the difference of a pixel from its
+mean multiplies a rounding error.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fastnet.engine.digit_tile import Terms, digit_columns, digit_rows, mean_of_digits
+from fastnet.engine.digits import COLUMNS, QUAD
+from fastnet.engine.integers import (
+    add,
+    copy_line,
+    interleave,
+    larger_ints,
+    load_ints,
+    magnitude,
+    rounded,
+    set_scale,
+    store_ints,
+    store_quad,
+    zeros,
+)
+from fastnet.engine.kernel import kernel
+from fastnet.engine.lines import load, prefetch, splat, store
+from fastnet.engine.matrix import number
+from fastnet.engine.memory import Matrix
+from fastnet.engine.phases import PANEL, update_lines
+from fastnet.engine.tile import narrow, tile_lines, tile_mr
+from fastnet.engine.units import smaller
+
+LINE = 64  # pixels
+AHEAD = 4  # rows
+
+
+class Fixed(NamedTuple):
+    """What the workers share of the first layer in fixed point: columns are its outputs, groups PANEL of its inputs.
+
+    mean_bytes holds the bytes of the mean, a row for each; mean and scale are those of the normalisation.
+    """
+
+    mean_bytes: Matrix  # uint8 (3, inputs)
+    mean: Matrix  # float64 (1, inputs)
+    scale: Matrix  # float32 (1, inputs)
+    weights: Matrix  # uint8 (lines, quads of digits)
+    offsets: Matrix  # float64 (groups, columns): mean @ digits of a group
+    peaks: Matrix  # int32 (groups, columns): the bits of the largest weight of a group
+    gradient: Matrix | None  # uint8 (lines, quads of digits): d_hidden
+    factors: Matrix | None  # float32 (1, columns): gradients to integers
+    units: Matrix | None  # float64 (1, columns): and back
+    totals: Matrix | None  # float64 (1, columns): the sums of the gradient's integers
+
+
+class FixedScratch(NamedTuple):
+    """What a worker has for itself."""
+
+    factors: Matrix  # float32 (1, columns): weights to integers; every worker finds the same
+    units: Matrix  # float64 (1, columns): and back
+    stale: Matrix  # int32 (1, lines): 1 where digits have another scale than factors
+    offset: Matrix  # float64 (1, columns): mean @ digits of a slice
+    ones: tuple[Matrix, Matrix]  # float64 and float32 (1, rows of a tile)
+    pixels: Matrix  # uint8 (rows, features of a slice)
+    quads: Matrix | None  # uint8 (quads of rows, 4 * PANEL)
+
+
+# --- weights and gradients become digits -----------------------------------------------------------------
+
+
+@kernel
+def scaled(value, scale, row, limit, j):
+    """A line of scale * weights; zeros from row `limit` on."""
+    if row < limit:
+        return load(value, row, j) * splat(scale[0, row])
+    return splat(number(value, 0))
+
+
+@kernel
+def pack_weights(tile, weight, g, row, width, j, fixed, own):
+    """The digits of a line of columns of group g of the weights, `width` rows from `row` on."""
+    factor = load(own.factors, 0, j)
+    top = zeros()
+    line, limit = j // COLUMNS, row + width
+    for p in range(row, limit, QUAD):
+        v0 = scaled(weight, fixed.scale, p, limit, j)
+        v1 = scaled(weight, fixed.scale, p + 1, limit, j)
+        v2 = scaled(weight, fixed.scale, p + 2, limit, j)
+        v3 = scaled(weight, fixed.scale, p + 3, limit, j)
+        top = larger_ints(top, larger_ints(magnitude(v0), magnitude(v1)))
+        top = larger_ints(top, larger_ints(magnitude(v2), magnitude(v3)))
+        store_quad(
+            tile, fixed.weights, line, p // QUAD,
+            rounded(v0 * factor), rounded(v1 * factor), rounded(v2 * factor), rounded(v3 * factor),
+        )  # fmt: skip
+    store_ints(fixed.peaks, g, j, top)
+    quads = (width + QUAD - 1) // QUAD
+    mean_of_digits(tile, fixed.mean_bytes, row, fixed.weights, line, row // QUAD, quads, fixed.offsets, g, j)
+
+
+@kernel
+def forget_scales(own):
+    """As if all digits were stale: they have never been written."""
+    for j in range(own.stale.columns):
+        own.stale[0, j] = 1
+
+
+@kernel
+def find_scales(tile, fixed, own, columns):
+    """Every column's scale as its weights are now; whether some digits are stale."""
+    stale = False
+    for j in range(0, columns, COLUMNS):
+        top = zeros()
+        for g in range(fixed.peaks.rows):
+            top = larger_ints(top, load_ints(fixed.peaks, g, j))
+        changed = set_scale(tile, top, own.factors, own.units, j)
+        own.stale[0, j // COLUMNS] = 1 if changed else 0
+        stale = stale or changed
+    return stale
+
+
+@kernel
+def pack_stale(tile, g, layer, fixed, own):
+    """The digits of group g of the weights anew, where they are stale."""
+    row = g * PANEL
+    for j in range(0, layer.outputs, COLUMNS):
+        if own.stale[0, j // COLUMNS] != 0:
+            pack_weights(
+                tile, layer.weight.value, g, row, smaller(PANEL, layer.inputs - row), j, fixed, own
+            )  # fmt: skip
+
+
+@kernel
+def pack_gradient(tile, d, rows, j, fixed):
+    """The scales and the digits of a line of columns of a gradient."""
+    for r in range(rows, (rows + QUAD - 1) // QUAD * QUAD):
+        store(d, r, j, splat(number(d, 0)))
+    top = zeros()
+    for r in range(rows):
+        top = larger_ints(top, magnitude(load(d, r, j)))
+    set_scale(tile, top, fixed.factors, fixed.units, j)
+    factor = load(fixed.factors, 0, j)
+    total = zeros()
+    for r in range(0, rows, QUAD):
+        q0 = rounded(load(d, r, j) * factor)
+        q1 = rounded(load(d, r + 1, j) * factor)
+        q2 = rounded(load(d, r + 2, j) * factor)
+        q3 = rounded(load(d, r + 3, j) * factor)
+        store_quad(tile, fixed.gradient, j // COLUMNS, r // QUAD, q0, q1, q2, q3)
+        total = add(total, add(add(q0, q1), add(q2, q3)))
+    store_ints(fixed.totals, 0, j, total)
+
+
+# --- rows of the data set become panels of pixels --------------------------------------------------------
+
+
+@kernel
+def gather_pixels(panel, batch, k, first, rows, p, depth):
+    """panel[r, :depth] = X[row r of step k, p : p + depth], zeros up to the quad's end.
+
+    Rows begin anywhere in the data set: while one is copied, a later one is asked for.
+    """
+    picks = k % batch.rows.rows
+    for r in range(rows):
+        x = batch.rows[picks, first + r]
+        ahead = batch.rows[picks, first + smaller(r + AHEAD, rows - 1)]
+        q = 0
+        while q + LINE <= depth:
+            prefetch(batch.X, ahead, p + q)
+            copy_line(panel, r, q, batch.X, x, p + q)
+            q += LINE
+        while q < depth:
+            panel[r, q] = batch.X[x, p + q]
+            q += 1
+        while q % QUAD != 0:
+            panel[r, q] = 0
+            q += 1
+
+
+@kernel
+def gather_quads(panel, batch, k, first, rows, p, width):
+    """panel[n] = X[rows 4 n .. 4 n + 3 of step k, p : p + width], the four rows' pixels of a feature side by side.
+
+    Beyond the last row it is repeated: its digits are zeros.
+    """
+    picks = k % batch.rows.rows
+    last = first + rows - 1
+    for n in range((rows + QUAD - 1) // QUAD):
+        r = first + QUAD * n
+        x0 = batch.rows[picks, r]
+        x1 = batch.rows[picks, smaller(r + 1, last)]
+        x2 = batch.rows[picks, smaller(r + 2, last)]
+        x3 = batch.rows[picks, smaller(r + 3, last)]
+        q = 0
+        while q + COLUMNS <= width:
+            interleave(panel, n, QUAD * q, batch.X, x0, x1, x2, x3, p + q)
+            q += COLUMNS
+        for column in range(PANEL, 2 * PANEL, LINE):  # the next group's
+            prefetch(batch.X, x0, p + column)
+            prefetch(batch.X, x1, p + column)
+            prefetch(batch.X, x2, p + column)
+            prefetch(batch.X, x3, p + column)
+        while q < width:
+            panel[n, QUAD * q] = batch.X[x0, p + q]
+            panel[n, QUAD * q + 1] = batch.X[x1, p + q]
+            panel[n, QUAD * q + 2] = batch.X[x2, p + q]
+            panel[n, QUAD * q + 3] = batch.X[x3, p + q]
+            q += 1
+
+
+# --- the two products ------------------------------------------------------------------------------------
+
+
+@kernel
+def forward_fixed(tile, batch, k, first, r0, r1, p0, p1, fixed, own, columns, out, out_row):
+    """out[out_row + r] = (X[row r, p0:p1] - mean) @ (scale * W)[p0:p1] for the rows r0 <= r < r1 of the block."""
+    gather_pixels(own.pixels, batch, k, first + r0, r1 - r0, p0, p1 - p0)
+    sum_offsets(fixed.offsets, p0 // PANEL, (p1 + PANEL - 1) // PANEL, columns, own.offset)
+    terms = Terms(own.ones[0], own.ones[1], own.offset, own.units)
+    quads = (p1 - p0 + QUAD - 1) // QUAD
+    wide = tile_lines(tile) * COLUMNS
+    j = 0
+    while j < columns:
+        line = j // COLUMNS
+        if j + wide < columns + COLUMNS:  # the rows are padded to whole lines
+            for i in range(0, r1 - r0, tile_mr(tile)):
+                digit_rows(
+                    tile, own.pixels, i, 0, fixed.weights, line, p0 // QUAD, quads,
+                    terms, 0, out, out_row + r0 + i, j, False,
+                )  # fmt: skip
+            j += wide
+        else:
+            for i in range(0, r1 - r0, tile_mr(tile)):
+                digit_rows(
+                    narrow(tile), own.pixels, i, 0, fixed.weights, line, p0 // QUAD, quads,
+                    terms, 0, out, out_row + r0 + i, j, False,
+                )  # fmt: skip
+            j += COLUMNS
+
+
+@kernel
+def sum_offsets(offsets, g0, g1, columns, out):
+    """out = the sum of the groups g0 <= g < g1."""
+    for j in range(0, columns, COLUMNS // 2):  # a line of doubles
+        total = load(offsets, g0, j)
+        for g in range(g0 + 1, g1):
+            total = total + load(offsets, g, j)
+        store(out, 0, j, total)
+
+
+@kernel
+def weight_group_fixed(
+    tile, rule, rows, weight, g, row, width, columns, sums, sums_row, resume, last, fixed, own, c, k, reg
+):
+    """The gradient of group g of the weights, whose rows' pixels are in own.quads; with last, update and new digits."""
+    terms = Terms(fixed.mean, fixed.scale, fixed.totals, fixed.units)
+    quads = (rows + QUAD - 1) // QUAD
+    wide = tile_lines(tile) * COLUMNS
+    j = 0
+    while j < columns:
+        if last:
+            for i in range(width):  # the products hide the way of the weights into the cache
+                prefetch(weight.value, row + i, j)
+        if j + wide < columns + COLUMNS:  # the rows are padded to whole lines
+            for i in range(0, width, tile_mr(tile)):
+                digit_columns(
+                    tile, own.quads, 0, QUAD * i, fixed.gradient, j // COLUMNS, 0, quads,
+                    terms, row + i, sums, sums_row + i, j, resume,
+                )  # fmt: skip
+            end = j + wide
+        else:
+            for i in range(0, width, tile_mr(tile)):
+                digit_columns(
+                    narrow(tile), own.quads, 0, QUAD * i, fixed.gradient, j // COLUMNS, 0, quads,
+                    terms, row + i, sums, sums_row + i, j, resume,
+                )  # fmt: skip
+            end = j + COLUMNS
+        while j < end:
+            if last:
+                update_lines(rule, weight, g, row, width, j, sums, sums_row, c, k, reg)
+                pack_weights(tile, weight.value, g, row, width, j, fixed, own)
+            j += COLUMNS

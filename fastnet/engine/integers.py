@@ -1,0 +1,195 @@
+"""Lines of integers: how weights and gradients become fixed-point numbers, for compiled code.
+
+A number is an integer of 16 or 24 bits times a power of two that its column shares: the smallest with which the
+column's largest number fits.  It follows from that number alone, so digits are a function of what they stand for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic, models, register_model
+
+from fastnet.engine.cpu import LINE_BYTES
+from fastnet.engine.digits import BYTES, COLUMNS, DOUBLES, INT32, INTS, emit_digits
+from fastnet.engine.lines import INDEX, LineType, call, emit_load, emit_store
+from fastnet.engine.matrix import emit_address
+
+# Added to a number's bits before its exponent is read: of the largest that fit a scale, those within 1/128 of the
+# next one take that, since balanced digits end a little below a power of two (32639 for 16 bits).
+HEADROOM = 1 << 17
+LEAST_EXPONENT = 30  # biased; columns whose largest number is below 2**-97 are rounded to multiples of 2**-119 or so
+NOT_FINITE = 0xFF << 23
+EXPONENT_BIAS, FRACTION_BITS = 127, 23
+
+
+class IntLineType(types.Type):
+    """The Numba type of a line of 16 int32."""
+
+    def __init__(self) -> None:
+        super().__init__(name="IntLine")
+
+
+@register_model(IntLineType)
+class _IntLineModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, line: IntLineType) -> None:
+        super().__init__(manager, line, INTS)
+
+
+INT_LINE = IntLineType()
+
+
+def _repeat(number: int) -> ir.Constant:
+    return ir.Constant(INTS, [number] * COLUMNS)
+
+
+@intrinsic
+def zeros(typingctx):
+    """A line of 0."""
+    return INT_LINE(), lambda context, builder, sig, args: ir.Constant(INTS, None)
+
+
+@intrinsic
+def add(typingctx, a, b):
+    """a + b."""
+    return INT_LINE(a, b), lambda context, builder, sig, args: builder.add(*args)
+
+
+@intrinsic
+def larger_ints(typingctx, a, b):
+    """The larger of two lines, lane by lane."""
+
+    def codegen(context, builder, sig, args):
+        return builder.select(builder.icmp_signed(">", *args), *args)
+
+    return INT_LINE(a, b), codegen
+
+
+@intrinsic
+def magnitude(typingctx, line):
+    """The bits of the absolute values of float32: as integers in the same order, nan and infinity the largest."""
+
+    def codegen(context, builder, sig, args):
+        return builder.and_(builder.bitcast(args[0], INTS), _repeat(0x7FFFFFFF))
+
+    return INT_LINE(line), codegen
+
+
+@intrinsic
+def rounded(typingctx, line):
+    """The nearest integers, halves to even; anything where a number is beyond 32 bits."""
+
+    def codegen(context, builder, sig, args):
+        return builder.fptosi(call(builder, "rint", args[0]), INTS)
+
+    return INT_LINE(line), codegen
+
+
+@intrinsic
+def load_ints(typingctx, matrix, row, column):
+    """The line of an int32 matrix that starts at [row, column]."""
+
+    def codegen(context, builder, sig, args):
+        return emit_load(builder, emit_address(builder, *args), INTS)
+
+    return INT_LINE(matrix, types.intp, types.intp), codegen
+
+
+@intrinsic
+def store_ints(typingctx, matrix, row, column, line):
+    """Write a line to an int32 matrix, or as doubles to a float64 one."""
+
+    def codegen(context, builder, sig, args):
+        value = builder.sitofp(args[3], DOUBLES) if sig.args[0].dtype == types.float64 else args[3]
+        emit_store(builder, value, emit_address(builder, *args[:3]))
+        return context.get_dummy_value()
+
+    return types.void(matrix, types.intp, types.intp, line), codegen
+
+
+@intrinsic
+def set_scale(typingctx, tile, top, factor, unit, column):
+    """The scale of a line of columns whose largest numbers have the bits `top`; whether any is another than before.
+
+    factor (1, columns) float32 makes integers of numbers, unit (1, columns) float64 numbers of integers: nan
+    where a number is not finite.
+    """
+    line = LineType(types.float32)
+    bits = tile.digits.bits
+
+    def codegen(context, builder, sig, args):
+        _, top, factor, unit, column = args
+        exponent = builder.lshr(builder.add(top, _repeat(HEADROOM)), _repeat(FRACTION_BITS))
+        low = builder.icmp_signed("<", exponent, _repeat(LEAST_EXPONENT))
+        exponent = builder.select(low, _repeat(LEAST_EXPONENT), exponent)
+        # 2 ** (bits - 2) at most for the power of two below the largest number.
+        biased = builder.sub(_repeat(2 * EXPONENT_BIAS + bits - 2), exponent)
+        new = builder.shl(biased, _repeat(FRACTION_BITS))
+        address = emit_address(builder, factor, INDEX(0), column)
+        changed = builder.icmp_signed("!=", new, emit_load(builder, address, INTS))
+        emit_store(builder, new, address)
+        wide = builder.fpext(builder.bitcast(new, ir.VectorType(ir.FloatType(), COLUMNS)), DOUBLES)
+        inverse = builder.fdiv(ir.Constant(DOUBLES, [1.0] * COLUMNS), wide)
+        finite = builder.icmp_signed("<", top, _repeat(NOT_FINITE))
+        nan = ir.Constant(DOUBLES, [float("nan")] * COLUMNS)
+        emit_store(builder, builder.select(finite, inverse, nan), emit_address(builder, unit, INDEX(0), column))
+        some = builder.bitcast(changed, ir.IntType(COLUMNS))
+        return builder.icmp_unsigned("!=", some, ir.IntType(COLUMNS)(0))
+
+    assert line.lanes == COLUMNS
+    return types.boolean(tile, top, factor, unit, types.intp), codegen
+
+
+@intrinsic
+def store_quad(typingctx, tile, b, line, quad, v0, v1, v2, v3):
+    """Write four lines of integers as the digits at [line, quad] of b."""
+    digits = tile.digits
+
+    def codegen(context, builder, sig, args):
+        _, b_, line, quad, *numbers = args
+        start = builder.mul(quad, INDEX(digits.lines * LINE_BYTES))
+        for n, value in enumerate(emit_digits(builder, digits, numbers)):
+            place = builder.add(start, INDEX(n * LINE_BYTES))
+            emit_store(builder, value, emit_address(builder, b_, line, place))
+        return context.get_dummy_value()
+
+    return types.void(tile, b, types.intp, types.intp, v0, v1, v2, v3), codegen
+
+
+@intrinsic
+def copy_line(typingctx, out, row, column, matrix, from_row, from_column):
+    """64 bytes of one matrix to another."""
+
+    def codegen(context, builder, sig, args):
+        value = emit_load(builder, emit_address(builder, *args[3:]), BYTES)
+        emit_store(builder, value, emit_address(builder, *args[:3]))
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(out, index, index, matrix, index, index), codegen
+
+
+@intrinsic
+def interleave(typingctx, out, row, column, matrix, r0, r1, r2, r3, from_column):
+    """16 bytes of each of four rows, from from_column on, to out[row, column:]: the four first, the four second ..."""
+    index = types.intp
+    part = ir.VectorType(ir.IntType(8), COLUMNS)
+
+    def shuffle(builder, a, b, places):
+        return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INT32, len(places)), places))
+
+    def codegen(context, builder, sig, args):
+        out_, row, column, matrix_, *rows, from_column = args
+        parts = [emit_load(builder, emit_address(builder, matrix_, r, from_column), part) for r in rows]
+        pairs = [shuffle(builder, a, b, list(range(2 * COLUMNS))) for a, b in (parts[:2], parts[2:])]
+        ints = builder.bitcast(shuffle(builder, *pairs, list(range(4 * COLUMNS))), INTS)
+        # Four bytes of each row side by side, then byte by byte: two instructions on a CPU with wide registers.
+        ints = shuffle(builder, ints, ints, [4 * r + n for n in range(4) for r in range(4)])
+        in_bytes = builder.bitcast(ints, BYTES)
+        order = [16 * n + 4 * r + b for n in range(4) for b in range(4) for r in range(4)]
+        emit_store(builder, shuffle(builder, in_bytes, in_bytes, order), emit_address(builder, out_, row, column))
+        return context.get_dummy_value()
+
+    return types.void(out, index, index, matrix, index, index, index, index, index), codegen
