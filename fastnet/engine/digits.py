@@ -28,6 +28,7 @@ BYTE = ir.IntType(8)
 INTS = ir.VectorType(INT32, COLUMNS)
 BYTES = ir.VectorType(BYTE, LINE_BYTES)
 SHORTS = ir.VectorType(ir.IntType(16), 2 * COLUMNS)
+FLOATS = ir.VectorType(ir.FloatType(), COLUMNS)
 DOUBLES = ir.VectorType(ir.DoubleType(), COLUMNS)
 
 
@@ -81,7 +82,7 @@ def emit_digits(builder: ir.IRBuilder, digits: Digits, numbers: list[ir.Value]) 
         return lines
     # Adding 128 at each place makes every digit unsigned, so that none borrows; flipping its top bit takes 128 away.
     bias = 0x8080 if digits.bits == 16 else 0x808080
-    numbers = [builder.xor(builder.add(v, _repeat(bias)), _repeat(bias)) for v in numbers]
+    numbers = [builder.add(v, _repeat(bias)) for v in numbers]
     # Bytes 0 0 1 1 of two numbers each, then 0 0 0 0 and 1 1 1 1 of all four.
     order = [4 * n + byte for n in range(COLUMNS) for byte in (0, 2, 1, 3)]
     halves = []
@@ -100,7 +101,7 @@ def emit_digits(builder: ir.IRBuilder, digits: Digits, numbers: list[ir.Value]) 
             v = builder.lshr(v, _repeat(-move)) if move < 0 else builder.shl(v, _repeat(move))
             line = builder.or_(line, builder.and_(v, _repeat(0xFF << (8 * n))))
         lines.append(line)
-    return lines
+    return [builder.xor(line, _repeat(0x80808080)) for line in lines]
 
 
 def _emit_pairs(builder: ir.IRBuilder, numbers: list[ir.Value]) -> list[ir.Value]:
@@ -188,6 +189,14 @@ def emit_line(builder: ir.IRBuilder, base: ir.Value, line: int) -> ir.Value:
     """The cache line of so many lines after an address of bytes."""
     place = builder.gep(base, [ir.IntType(64)(line * LINE_BYTES)], inbounds=True)
     return emit_load(builder, place, INTS)
+
+
+def emit_narrow_value(builder: ir.IRBuilder, digits: Digits, sums: list[ir.Value]) -> ir.Value:
+    """The same where 32 bits hold it, rounded to float32."""
+    value = sums[-1]
+    for total in reversed(sums[:-1]):
+        value = builder.add(builder.mul(value, _repeat(digits.base)), total)
+    return builder.sitofp(value, FLOATS)
 
 
 def emit_value(builder: ir.IRBuilder, digits: Digits, sums: list[ir.Value]) -> ir.Value:

@@ -47,7 +47,7 @@ class Fixed(NamedTuple):
     """
 
     mean_bytes: Matrix  # uint8 (3, inputs)
-    mean: Matrix  # float64 (1, inputs)
+    mean: Matrix  # float32 (1, inputs)
     scale: Matrix  # float32 (1, inputs)
     weights: Matrix  # uint8 (lines, quads of digits)
     offsets: Matrix  # float64 (groups, columns): mean @ digits of a group
@@ -65,7 +65,7 @@ class FixedScratch(NamedTuple):
     units: Matrix  # float64 (1, columns): and back
     stale: Matrix  # int32 (1, lines): 1 where digits have another scale than factors
     offset: Matrix  # float64 (1, columns): mean @ digits of a slice
-    ones: tuple[Matrix, Matrix]  # float64 and float32 (1, rows of a tile)
+    ones: Matrix  # float32 (1, rows of a tile)
     pixels: Matrix  # uint8 (rows, features of a slice)
     quads: Matrix | None  # uint8 (quads of rows, 4 * PANEL)
 
@@ -217,30 +217,35 @@ def gather_quads(panel, batch, k, first, rows, p, width):
 
 
 @kernel
-def forward_fixed(tile, batch, k, first, r0, r1, p0, p1, fixed, own, columns, out, out_row):
+def forward_fixed(tile, batch, k, first, part, ahead, fixed, own, columns, out, out_row):
     """out[out_row + r] = (X[row r, p0:p1] - mean) @ (scale * W)[p0:p1] for the rows r0 <= r < r1 of the block."""
-    gather_pixels(own.pixels, batch, k, first + r0, r1 - r0, p0, p1 - p0)
-    sum_offsets(fixed.offsets, p0 // PANEL, (p1 + PANEL - 1) // PANEL, columns, own.offset)
-    terms = Terms(own.ones[0], own.ones[1], own.offset, own.units)
-    quads = (p1 - p0 + QUAD - 1) // QUAD
+    rows, depth = part.r1 - part.r0, part.p1 - part.p0
+    gather_pixels(own.pixels, batch, k, first + part.r0, rows, part.p0, depth)
+    sum_offsets(fixed.offsets, part.p0 // PANEL, (part.p1 + PANEL - 1) // PANEL, columns, own.offset)
+    terms = Terms(own.ones, own.ones, own.offset, own.units)
+    quads, from_quad = (depth + QUAD - 1) // QUAD, part.p0 // QUAD
+    to_row = out_row + part.r0
     wide = tile_lines(tile) * COLUMNS
+    picks, later = k % batch.rows.rows, first + ahead.r0
     j = 0
     while j < columns:
         line = j // COLUMNS
-        if j + wide < columns + COLUMNS:  # the rows are padded to whole lines
-            for i in range(0, r1 - r0, tile_mr(tile)):
+        across = wide if j + wide < columns + COLUMNS else COLUMNS  # the rows are padded to whole lines
+        for i in range(0, rows, tile_mr(tile)):
+            x0 = batch.rows[picks, smaller(later, first + ahead.r1 - 1)]
+            x1 = batch.rows[picks, smaller(later + 1, first + ahead.r1 - 1)]
+            later += 2
+            if across == wide:
                 digit_rows(
-                    tile, own.pixels, i, 0, fixed.weights, line, p0 // QUAD, quads,
-                    terms, 0, out, out_row + r0 + i, j, False,
+                    tile, own.pixels, i, fixed.weights, line, from_quad, quads,
+                    terms, out, to_row + i, j, batch.X, x0, x1, ahead.p0,
                 )  # fmt: skip
-            j += wide
-        else:
-            for i in range(0, r1 - r0, tile_mr(tile)):
+            else:
                 digit_rows(
-                    narrow(tile), own.pixels, i, 0, fixed.weights, line, p0 // QUAD, quads,
-                    terms, 0, out, out_row + r0 + i, j, False,
+                    narrow(tile), own.pixels, i, fixed.weights, line, from_quad, quads,
+                    terms, out, to_row + i, j, batch.X, x0, x1, ahead.p0,
                 )  # fmt: skip
-            j += COLUMNS
+        j += across
 
 
 @kernel
@@ -255,33 +260,33 @@ def sum_offsets(offsets, g0, g1, columns, out):
 
 @kernel
 def weight_group_fixed(
-    tile, rule, rows, weight, g, row, width, columns, sums, sums_row, resume, last, fixed, own, c, k, reg
+    tile, rule, batch, k, first, rows, weight, g, row, width, columns, sums, sums_row, resume, last, fixed, own, c, reg
 ):
-    """The gradient of group g of the weights, whose rows' pixels are in own.quads; with last, update and new digits."""
+    """The gradient of group g of the weights, `width` rows from `row` on; with last, their update and new digits."""
+    gather_quads(own.quads, batch, k, first, rows, row, width)
+    end = row + width
     terms = Terms(fixed.mean, fixed.scale, fixed.totals, fixed.units)
     quads = (rows + QUAD - 1) // QUAD
     wide = tile_lines(tile) * COLUMNS
     j = 0
     while j < columns:
+        across = wide if j + wide < columns + COLUMNS else COLUMNS  # the rows are padded to whole lines
         if last:
-            for i in range(width):  # the products hide the way of the weights into the cache
-                prefetch(weight.value, row + i, j)
-        if j + wide < columns + COLUMNS:  # the rows are padded to whole lines
-            for i in range(0, width, tile_mr(tile)):
+            for i in range(row, end):  # the products hide the way of the weights into the cache
+                prefetch(weight.value, i, j)
+        for i in range(0, width, tile_mr(tile)):
+            if across == wide:
                 digit_columns(
-                    tile, own.quads, 0, QUAD * i, fixed.gradient, j // COLUMNS, 0, quads,
+                    tile, own.quads, i, fixed.gradient, j // COLUMNS, quads,
                     terms, row + i, sums, sums_row + i, j, resume,
                 )  # fmt: skip
-            end = j + wide
-        else:
-            for i in range(0, width, tile_mr(tile)):
+            else:
                 digit_columns(
-                    narrow(tile), own.quads, 0, QUAD * i, fixed.gradient, j // COLUMNS, 0, quads,
+                    narrow(tile), own.quads, i, fixed.gradient, j // COLUMNS, quads,
                     terms, row + i, sums, sums_row + i, j, resume,
                 )  # fmt: skip
-            end = j + COLUMNS
-        while j < end:
-            if last:
-                update_lines(rule, weight, g, row, width, j, sums, sums_row, c, k, reg)
-                pack_weights(tile, weight.value, g, row, width, j, fixed, own)
-            j += COLUMNS
+        if last:
+            for line in range(j, j + across, COLUMNS):
+                update_lines(rule, weight, g, row, width, line, sums, sums_row, c, k, reg)
+                pack_weights(tile, weight.value, g, row, width, line, fixed, own)
+        j += across

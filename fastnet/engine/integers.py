@@ -14,7 +14,7 @@ from numba.extending import intrinsic, models, register_model
 
 from fastnet.engine.cpu import LINE_BYTES
 from fastnet.engine.digits import BYTES, COLUMNS, DOUBLES, INT32, INTS, emit_digits
-from fastnet.engine.lines import INDEX, LineType, call, emit_load, emit_store
+from fastnet.engine.lines import INDEX, LineType, emit_load, emit_store
 from fastnet.engine.matrix import emit_address
 
 # Added to a number's bits before its exponent is read: of the largest that fit a scale, those within 1/128 of the
@@ -82,7 +82,11 @@ def rounded(typingctx, line):
     """The nearest integers, halves to even; anything where a number is beyond 32 bits."""
 
     def codegen(context, builder, sig, args):
-        return builder.fptosi(call(builder, "rint", args[0]), INTS)
+        name = f"llvm.lrint.v{COLUMNS}i32.v{COLUMNS}f32"
+        function = builder.module.globals.get(name)
+        if function is None:
+            function = ir.Function(builder.module, ir.FunctionType(INTS, [args[0].type]), name)
+        return builder.call(function, args)
 
     return INT_LINE(line), codegen
 

@@ -113,6 +113,18 @@ def emit_store(builder: ir.IRBuilder, value: ir.Value, address: ir.Value) -> Non
     builder.store(value, pointer, align=_element_bytes(value.type))
 
 
+def emit_prefetch(builder: ir.IRBuilder, address: ir.Value) -> None:
+    """Ask for the cache line of an address: nothing is read."""
+    pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
+    read, near, data = (ir.IntType(32)(n) for n in (0, 3, 1))
+    name = "llvm.prefetch.p0"
+    function = builder.module.globals.get(name)
+    if function is None:
+        kinds = [pointer.type, ir.IntType(32), ir.IntType(32), ir.IntType(32)]
+        function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
+    builder.call(function, [pointer, read, near, data])
+
+
 def _element_bytes(kind: ir.VectorType) -> int:
     return {ir.DoubleType(): 8, ir.IntType(8): 1}.get(kind.element, 4)
 
@@ -161,14 +173,7 @@ def prefetch(typingctx, matrix, row, column):
     """Ask for the cache line of matrix[row, column], which may lie beyond the matrix: nothing is read."""
 
     def codegen(context, builder, sig, args):
-        pointer = builder.bitcast(emit_address(builder, *args, inside=False), ir.IntType(8).as_pointer())
-        read, near, data = (ir.IntType(32)(n) for n in (0, 3, 1))
-        name = "llvm.prefetch.p0"
-        function = builder.module.globals.get(name)
-        if function is None:
-            kinds = [pointer.type, ir.IntType(32), ir.IntType(32), ir.IntType(32)]
-            function = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), kinds), name)
-        builder.call(function, [pointer, read, near, data])
+        emit_prefetch(builder, emit_address(builder, *args, inside=False))
         return context.get_dummy_value()
 
     return types.void(matrix, types.intp, types.intp), codegen

@@ -20,7 +20,7 @@ import math
 import numpy as np
 
 from fastnet.engine.cpu import dot_unit
-from fastnet.engine.digit_tile import MEAN_BYTES
+from fastnet.engine.digit_tile import MEAN_BYTES, PIXELS_APART
 from fastnet.engine.digits import Digits
 from fastnet.engine.fixed import Fixed, FixedScratch
 from fastnet.engine.memory import Layer, Matrix, Source, allocate, lines_of
@@ -29,6 +29,7 @@ from fastnet.engine.programs import Plan, groups
 from fastnet.engine.tile import SPARE_ROWS
 
 HIGHEST = "highest"
+MOST_FEATURES = PIXELS_APART // PANEL * PANEL  # of a slice, whole groups
 # Bits that must be left of a weight's when features differ in scale: as many as there are, but for three.
 NEEDED = {"high": 21.0, "medium": 13.0}
 # With fewer rows, to make digits of the weights costs more than their products save.
@@ -74,7 +75,7 @@ def fixed_for(digits: Digits, plan: Plan, source: Source, layer: Layer, training
     padded = layer.inputs + SPARE_ROWS  # a tile may read so far
     fixed = Fixed(
         mean_bytes=Matrix(allocate(MEAN_BYTES, padded, np.dtype(np.uint8))),
-        mean=Matrix(allocate(1, padded, np.dtype(np.float64))),
+        mean=Matrix(allocate(1, padded, np.dtype(np.float32))),
         scale=Matrix(allocate(1, padded, np.dtype(np.float32))),
         weights=_digits(digits, layer, layer.inputs),
         offsets=Matrix(allocate(count, width, np.dtype(np.float64))),
@@ -101,15 +102,13 @@ def set_normalization(fixed: Fixed, source: Source) -> None:
 
 def fixed_scratch(plan: Plan, layer: Layer, training: bool) -> FixedScratch:
     """What a worker has for itself."""
-    ones = [np.ones((1, SPARE_ROWS), dtype) for dtype in (np.float64, np.float32)]
-    slice_features = -(-groups.py_func(layer.inputs, plan.grain) // plan.slices) * plan.grain
     quads = -(-plan.block_rows // 4)
     return FixedScratch(
         factors=_columns(layer, np.float32),
         units=_columns(layer, np.float64),
         stale=Matrix(np.zeros((1, lines_of(layer.outputs, layer.weight.dtype)), np.int32)),
         offset=_columns(layer, np.float64),
-        ones=(Matrix(ones[0]), Matrix(ones[1])),
-        pixels=Matrix(allocate(plan.stride, slice_features, np.dtype(np.uint8), odd=True)),
+        ones=Matrix(np.ones((1, SPARE_ROWS), np.float32)),
+        pixels=Matrix(allocate(plan.stride, PIXELS_APART, np.dtype(np.uint8), odd=True)),
         quads=Matrix(allocate(quads, 4 * PANEL, np.dtype(np.uint8), odd=True)) if training else None,
     )

@@ -22,7 +22,6 @@ from fastnet.engine.fixed import (
     find_scales,
     forget_scales,
     forward_fixed,
-    gather_quads,
     pack_gradient,
     pack_stale,
     weight_group_fixed,
@@ -119,8 +118,11 @@ def rows_of(unit, mr, rows):
     return begin * mr, smaller(end * mr, rows)
 
 
-def first_product(tile, batch, k, first, r0, r1, p0, p1, layer, fixed, scratch, out, out_row):
-    """out[out_row + r] = X[row r, p0:p1] @ W1[p0:p1] for the rows r0 <= r < r1 of the block at `first`."""
+def first_product(tile, batch, k, first, part, ahead, layer, fixed, scratch, out, out_row):
+    """out[out_row + r] = X[row r, p0:p1] @ W1[p0:p1] for the rows r0 <= r < r1 of the block at `first`.
+
+    The part ahead is the one whose pixels are likely to be asked for next.
+    """
     raise NotImplementedError("compiled code only")
 
 
@@ -133,14 +135,15 @@ def first_gradient(
 
 
 @overload(first_product, jit_options=KERNEL_OPTIONS)
-def _first_product(tile, batch, k, first, r0, r1, p0, p1, layer, fixed, scratch, out, out_row):
-    def of_floats(tile, batch, k, first, r0, r1, p0, p1, layer, fixed, scratch, out, out_row):
+def _first_product(tile, batch, k, first, part, ahead, layer, fixed, scratch, out, out_row):
+    def of_floats(tile, batch, k, first, part, ahead, layer, fixed, scratch, out, out_row):
         forward(
-            tile, batch, k, first, r0, r1, p0, p1, layer.weight.value, layer.outputs, scratch.panel, out, out_row
+            tile, batch, k, first, part.r0, part.r1, part.p0, part.p1, layer.weight.value, layer.outputs,
+            scratch.panel, out, out_row,
         )  # fmt: skip
 
-    def of_digits(tile, batch, k, first, r0, r1, p0, p1, layer, fixed, scratch, out, out_row):
-        forward_fixed(tile, batch, k, first, r0, r1, p0, p1, fixed, scratch.fixed, layer.outputs, out, out_row)
+    def of_digits(tile, batch, k, first, part, ahead, layer, fixed, scratch, out, out_row):
+        forward_fixed(tile, batch, k, first, part, ahead, fixed, scratch.fixed, layer.outputs, out, out_row)
 
     return of_floats if tile.digits is None else of_digits
 
@@ -164,25 +167,39 @@ def _first_gradient(
         tile, rule, batch, k, first, rows, g, row, width, layer, fixed, d_first, scratch,
         sums, sums_row, resume, last, c, reg,
     ):  # fmt: skip
-        gather_quads(scratch.fixed.quads, batch, k, first, rows, row, width)
         weight_group_fixed(
-            tile, rule, rows, layer.weight, g, row, width, layer.outputs,
-            sums, sums_row, resume, last, fixed, scratch.fixed, c, k, reg,
+            tile, rule, batch, k, first, rows, layer.weight, g, row, width, layer.outputs,
+            sums, sums_row, resume, last, fixed, scratch.fixed, c, reg,
         )  # fmt: skip
 
     return of_floats if tile.digits is None else of_digits
 
 
+class Part(NamedTuple):
+    """Some rows of a block and some features: those from r0 and p0 on, before r1 and p1."""
+
+    r0: Any
+    r1: Any
+    p0: Any
+    p1: Any
+
+
 @kernel
-def forward_unit(unit, tile, plan, batch, k, first, rows, layer, fixed, scratch, partial):
-    """A slice of the features, some of the rows; slice by slice."""
+def forward_part(unit, tile, plan, rows, inputs):
+    """The part of the block and the slice that a unit of the forward product works on; slice by slice."""
     units = row_units(tile_mr(tile), rows)
     s = unit // units
     r0, r1 = rows_of(unit % units, tile_mr(tile), rows)
-    p0, p1 = slice_bound(s, plan, layer.inputs), slice_bound(s + 1, plan, layer.inputs)
-    first_product(
-        tile, batch, k, first, r0, r1, p0, p1, layer, fixed, scratch, partial, s * plan.stride
-    )  # fmt: skip
+    return Part(r0, r1, slice_bound(s, plan, inputs), slice_bound(s + 1, plan, inputs)), s
+
+
+@kernel
+def forward_unit(unit, tile, plan, batch, k, first, rows, layer, fixed, scratch, partial):
+    """A slice of the features, some of the rows."""
+    part, s = forward_part(unit, tile, plan, rows, layer.inputs)
+    last = plan.slices * row_units(tile_mr(tile), rows) - 1
+    ahead, _ = forward_part(smaller(unit + 1, last), tile, plan, rows, layer.inputs)
+    first_product(tile, batch, k, first, part, ahead, layer, fixed, scratch, partial, s * plan.stride)
 
 
 @kernel

@@ -28,7 +28,7 @@ from fastnet.engine.memory import (
     lines_of,
 )
 from fastnet.engine.phases import GROUP2, PANEL
-from fastnet.engine.precision import HIGHEST, digits_for, fixed_for, fixed_scratch, set_normalization
+from fastnet.engine.precision import HIGHEST, MOST_FEATURES, digits_for, fixed_for, fixed_scratch, set_normalization
 from fastnet.engine.programs import AnyTile, Plan, Steps, Tiles
 from fastnet.engine.rules import GRADIENT, Rule
 from fastnet.engine.tile import SPARE_ROWS, Tile, choose_tile
@@ -38,7 +38,6 @@ from fastnet.engine.workers import run_on_workers
 BLOCK_ROWS = 256  # rows whose activations stay in a second-level cache
 SCORED_ROWS = 120  # the same where all slices are one worker's; whole tiles of 4, 5, 6 or 8 rows
 MOST_SLICES = 4  # of the features: each costs a pass over the hidden activations
-MOST_FEATURES = 32_768  # of a slice in fixed point: half of what the sums of digits hold
 SMALLEST_SLICE = 128  # features
 # Multiply-adds that are worth another worker: in a step of a long run, where workers only meet at barriers (three
 # a step, under a microsecond), and in a single call, where a thread must be woken first (some 50 us).

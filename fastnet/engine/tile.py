@@ -202,6 +202,7 @@ def emit_loop(
     steps: int,
     acc: dict[tuple[int, int], ir.Value],
     step: Callable[[ir.Value, dict[tuple[int, int], ir.Value]], dict[tuple[int, int], ir.Value]],
+    before_steps: Callable[[ir.Value], object] | None = None,
 ) -> tuple[ir.Value, dict[tuple[int, int], ir.Value]]:
     """k = first; while k < limit: so many steps.  The k and the accumulators at its end."""
     before = builder.block
@@ -216,6 +217,8 @@ def emit_loop(
         held[cell].add_incoming(value, before)
     builder.cbranch(builder.icmp_signed("<", k, limit), body, done)
     builder.position_at_end(body)
+    if before_steps is not None:
+        before_steps(k)
     new = held
     for n in range(steps):
         new = step(builder.add(k, INDEX(n)), new)
