@@ -1,6 +1,6 @@
 """The register tile of pixels by digits: tile.py's scheme, with dot products of four places of the depth at once.
 
-    C[MR, NR] (+)= ((A[MR, depth] @ B[depth, NR]) - left[MR, 1] * total[1, NR]) * unit[1, NR] * right[MR, 1]
+    C[MR, NR] = ((A[MR, depth] @ B[depth, NR]) - left[MR, 1] * total[1, NR]) * unit[1, NR] * right[MR, 1]
 
 A is unsigned bytes, B digits (digits.py), and their product an exact integer.  What is subtracted takes the mean
 out of A (`left` and `total` are it and the sums of B, or the other way round), in double precision, before anything
@@ -28,7 +28,6 @@ from fastnet.engine.digits import (
     Digits,
     emit_dot,
     emit_line,
-    emit_narrow_value,
     emit_pixels,
     emit_value,
 )
@@ -132,7 +131,7 @@ def digit_rows(typingctx, tile, a, ai, b, bj, bk, quads, terms, c, ci, cj, x, x0
         first = emit_address(builder, a_, ai, INDEX(0))
         _emit_tile(
             builder, tile, (first, INDEX(PIXELS_APART), INDEX(QUAD)), (b_, bj, bk), quads,
-            (terms_, INDEX(0)), (c_, ci, cj), None, ask,
+            (terms_, INDEX(0)), (c_, ci, cj), False, ask,
         )  # fmt: skip
         return context.get_dummy_value()
 
@@ -140,20 +139,20 @@ def digit_rows(typingctx, tile, a, ai, b, bj, bk, quads, terms, c, ci, cj, x, x0
 
 
 @intrinsic
-def digit_columns(typingctx, tile, a, ai, b, bj, quads, terms, ti, c, ci, cj, resume):
-    """The tile of C at [ci, cj] with A a panel of quads, [quad, 4 * feature], from feature ai on; with resume, += .
+def digit_columns(typingctx, tile, a, ai, b, bj, quads, terms, ti, c, ci, cj):
+    """The tile of C at [ci, cj] with A a panel of quads, [quad, 4 * feature], from feature ai on.
 
     ti is the first feature's place in terms.left and right.
     """
     index = types.intp
-    sig = types.void(tile, a, index, b, index, index, terms, index, c, index, index, types.boolean)
+    sig = types.void(tile, a, index, b, index, index, terms, index, c, index, index)
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        _, a_, ai, b_, bj, quads, terms_, ti, c_, ci, cj, resume = args
+        _, a_, ai, b_, bj, quads, terms_, ti, c_, ci, cj = args
         first = emit_address(builder, a_, INDEX(0), builder.mul(ai, INDEX(QUAD)))
         _emit_tile(
             builder, tile, (first, INDEX(QUAD), emit_columns(builder, a_)), (b_, bj, INDEX(0)), quads,
-            (terms_, ti), (c_, ci, cj), resume, None,
+            (terms_, ti), (c_, ci, cj), True, None,
         )  # fmt: skip
         return context.get_dummy_value()
 
@@ -168,13 +167,10 @@ def _emit_tile(
     quads: ir.Value,
     terms: tuple[ir.Value, ir.Value],
     c: tuple[ir.Value, ir.Value, ir.Value],
-    resume: ir.Value | None,
+    short: bool,
     before_steps: Callable[[ir.Value], object] | None,
 ) -> None:
-    """The tile: A by address and distances of rows and of quads, B by line and quad, the terms from a row on.
-
-    Without resume C is overwritten, by products of any depth; with it, by short ones.
-    """
+    """The tile: A by address and distances of rows and of quads, B by line and quad, the terms from a row on."""
     digits = tile.digits
     a_address, across, along = a
     b_, bj, bk = b
@@ -183,13 +179,11 @@ def _emit_tile(
     b_column = builder.mul(bk, INDEX(digits.lines * LINE_BYTES))
     b_addresses = [emit_address(builder, b_, builder.add(bj, INDEX(j)), b_column) for j in range(tile.lines)]
     rows = [builder.gep(a_address, [builder.mul(INDEX(i), across)], inbounds=True) for i in range(tile.mr)]
-    short = resume is not None
     values = _emit_product(builder, digits, rows, along, b_addresses, quads, short, before_steps)
-    # What is subtracted and multiplied by has the type of the integers.
     kind = values[0, 0].type
     left, right, total, unit = (builder.extract_value(terms_, n) for n in range(4))
 
-    def column_line(matrix: ir.Value, column: ir.Value) -> ir.Value:
+    def column_line(matrix: ir.Value, column: ir.Value, kind: ir.VectorType) -> ir.Value:
         line = emit_load(builder, emit_address(builder, matrix, INDEX(0), column), DOUBLES)
         return line if kind == DOUBLES else builder.fptrunc(line, kind)
 
@@ -199,18 +193,13 @@ def _emit_tile(
 
     for j in range(tile.lines):
         column = builder.add(cj, INDEX(j * COLUMNS))
-        total_line, unit_line = column_line(total, column), column_line(unit, column)
+        total_line, unit_line = column_line(total, column, kind), column_line(unit, column, FLOATS)
         for i in range(tile.mr):
-            mean = builder.fmul(row_line(left, i, kind), total_line)
-            result = builder.fmul(builder.fsub(values[i, j], mean), unit_line)
+            result = builder.fsub(values[i, j], builder.fmul(row_line(left, i, kind), total_line))
             if kind == DOUBLES:
                 result = builder.fptrunc(result, FLOATS)
-            result = builder.fmul(result, row_line(right, i, FLOATS))
-            address = emit_address(builder, c_, builder.add(ci, INDEX(i)), column)
-            if resume is not None:
-                before = builder.select(resume, emit_load(builder, address, FLOATS), ir.Constant(FLOATS, None))
-                result = builder.fadd(before, result)
-            emit_store(builder, result, address)
+            result = builder.fmul(builder.fmul(result, unit_line), row_line(right, i, FLOATS))
+            emit_store(builder, result, emit_address(builder, c_, builder.add(ci, INDEX(i)), column))
 
 
 def _emit_product(
@@ -225,8 +214,8 @@ def _emit_product(
 ) -> dict[tuple[int, int], ir.Value]:
     """The product's integers by row and line: A's rows at `rows`, a step of the depth `along` further.
 
-    They are exact doubles.  Those of a short product, of at most a chunk's quads, with 16 bits fit 32: rounded to
-    float32, which spares the way back a twentieth of its time.
+    They are exact doubles.  Those of a short product, of at most a chunk's quads, fit 32 bits where they have 16, and
+    are float32: that spares the way back a twentieth of its time.
     """
     cells = [(i, j) for i in range(len(rows)) for j in range(len(b))]
 
@@ -248,8 +237,7 @@ def _emit_product(
         whole = builder.sub(limit, builder.srem(count, INDEX(UNROLL)))
         k, acc = emit_loop(builder, first, whole, UNROLL, acc, step, before_steps)
         _, acc = emit_loop(builder, k, limit, 1, acc, step)
-        value = emit_narrow_value if short and digits.bits == 16 else emit_value
-        return {cell: value(builder, digits, [acc[*cell, n] for n in range(digits.sums)]) for cell in cells}
+        return {cell: emit_value(builder, digits, [acc[*cell, n] for n in range(digits.sums)], short) for cell in cells}
 
     if digits.bytewise or short:
         return sums_of(INDEX(0), quads)

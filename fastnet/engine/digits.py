@@ -191,18 +191,22 @@ def emit_line(builder: ir.IRBuilder, base: ir.Value, line: int) -> ir.Value:
     return emit_load(builder, place, INTS)
 
 
-def emit_narrow_value(builder: ir.IRBuilder, digits: Digits, sums: list[ir.Value]) -> ir.Value:
-    """The same where 32 bits hold it, rounded to float32."""
-    value = sums[-1]
-    for total in reversed(sums[:-1]):
-        value = builder.add(builder.mul(value, _repeat(digits.base)), total)
-    return builder.sitofp(value, FLOATS)
+def emit_value(builder: ir.IRBuilder, digits: Digits, sums: list[ir.Value], short: bool) -> ir.Value:
+    """The integers that the digits' sums make, exact as doubles.
 
-
-def emit_value(builder: ir.IRBuilder, digits: Digits, sums: list[ir.Value]) -> ir.Value:
-    """The integers that the digits' sums make, exact as doubles."""
+    Those of a short product, of at most 64 quads, fit 32 bits where they have 16: as float32, rounded once.
+    """
+    if short and digits.bytewise:  # the two low digits make one of 16 bits
+        low = builder.add(builder.shl(sums[1], _repeat(8)), sums[0])
+        if digits.bits == 16:
+            return builder.sitofp(low, FLOATS)
+        sums, base = [low, sums[2]], 1 << 16
+    elif short and digits.bits == 16:
+        return builder.sitofp(sums[0], FLOATS)
+    else:
+        base = digits.base
     value = builder.sitofp(sums[-1], DOUBLES)
     for total in reversed(sums[:-1]):
-        value = builder.fmul(value, ir.Constant(DOUBLES, [float(digits.base)] * COLUMNS))
+        value = builder.fmul(value, ir.Constant(DOUBLES, [float(base)] * COLUMNS))
         value = builder.fadd(value, builder.sitofp(total, DOUBLES))
     return value

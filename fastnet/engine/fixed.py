@@ -260,9 +260,31 @@ def sum_offsets(offsets, g0, g1, columns, out):
 
 @kernel
 def weight_group_fixed(
-    tile, rule, batch, k, first, rows, weight, g, row, width, columns, sums, sums_row, resume, last, fixed, own, c, reg
+    tile,
+    rule,
+    batch,
+    k,
+    first,
+    rows,
+    weight,
+    g,
+    row,
+    width,
+    columns,
+    sums,
+    total,
+    total_row,
+    resume,
+    last,
+    fixed,
+    own,
+    c,
+    reg,
 ):
-    """The gradient of group g of the weights, `width` rows from `row` on; with last, their update and new digits."""
+    """The gradient of group g of the weights, `width` rows from `row` on; with last, their update and new digits.
+
+    sums holds that of these rows of the batch; with several blocks, all blocks' is in total.
+    """
     gather_quads(own.quads, batch, k, first, rows, row, width)
     end = row + width
     terms = Terms(fixed.mean, fixed.scale, fixed.totals, fixed.units)
@@ -278,15 +300,19 @@ def weight_group_fixed(
             if across == wide:
                 digit_columns(
                     tile, own.quads, i, fixed.gradient, j // COLUMNS, quads,
-                    terms, row + i, sums, sums_row + i, j, resume,
+                    terms, row + i, sums, i, j,
                 )  # fmt: skip
             else:
                 digit_columns(
                     narrow(tile), own.quads, i, fixed.gradient, j // COLUMNS, quads,
-                    terms, row + i, sums, sums_row + i, j, resume,
+                    terms, row + i, sums, i, j,
                 )  # fmt: skip
-        if last:
-            for line in range(j, j + across, COLUMNS):
-                update_lines(rule, weight, g, row, width, line, sums, sums_row, c, k, reg)
+        for line in range(j, j + across, COLUMNS):
+            if resume or not last:
+                for i in range(width):
+                    new = load(sums, i, line)
+                    store(total, total_row + i, line, load(total, total_row + i, line) + new if resume else new)
+            if last:
+                update_lines(rule, weight, g, row, width, line, total, total_row, c, k, reg)
                 pack_weights(tile, weight.value, g, row, width, line, fixed, own)
         j += across

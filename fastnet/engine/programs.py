@@ -169,7 +169,7 @@ def _first_gradient(
     ):  # fmt: skip
         weight_group_fixed(
             tile, rule, batch, k, first, rows, layer.weight, g, row, width, layer.outputs,
-            sums, sums_row, resume, last, fixed, scratch.fixed, c, reg,
+            scratch.sums, sums, sums_row, resume, last, fixed, scratch.fixed, c, reg,
         )  # fmt: skip
 
     return of_floats if tile.digits is None else of_digits
