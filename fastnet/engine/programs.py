@@ -11,7 +11,7 @@ their gradient, and a worker's part of W1 stays in its own cache.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fastnet.engine.barrier import wait
 from fastnet.engine.kernel import kernel, program
@@ -58,16 +58,18 @@ class Plan(NamedTuple):
     block_rows: int  # in each block but perhaps the last
     slices: int  # of the features, each summed apart
     stride: int  # rows from one slice to the next in Activations.partial
+    fixed: int = 0  # classes, from the first, whose scores are given: a logistic output is a softmax with one that is 0
 
 
 class Steps(NamedTuple):
-    """The steps of one call: a row of coefficients of the update rule for each, and the L2 strength.
+    """The steps of one call: a row of coefficients of the update rule for each, and a row of their L2 strengths.
 
-    history receives the loss of each step in its first row, the hits in its second.
+    history receives the loss of each step in its first row, the hits in its second: the part of the rows that were
+    right where batches have shares, else their number.
     """
 
     coefficients: Matrix
-    reg: Any
+    reg: Matrix
     history: Matrix
 
 
@@ -135,7 +137,7 @@ def middle_unit(unit, tiles, plan, batch, k, first, rows, layer1, layer2, a):
     scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1)
     classes = layer1.outputs if layer2 is None else layer2.outputs
     inverse_rows = number(a.scores, 1.0 / plan.rows)
-    softmax_loss(a.scores, a.per_row, batch, k, first, r0, r1, classes, inverse_rows)
+    softmax_loss(a.scores, a.per_row, batch, batch.shares, k, first, r0, r1, classes, inverse_rows, plan.fixed)
     if layer2 is not None:
         product(
             tiles.forward, a.scores, r0, r1 - r0, a.transposed, 0, classes,
@@ -199,19 +201,26 @@ def prepare(layer1, layer2, a):
         transpose(layer2.weight.value, 0, layer2.inputs, layer2.outputs, a.transposed)
 
 
+@kernel
+def mean_of(total, shares, rows):
+    """The part of a block's loss in the mean over all rows; shares have divided it already."""
+    return total / rows if shares is None else total
+
+
 @program
 def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, tickets, worker, workers):
     """A step of gradient descent for each row of coefficients; False when the run was aborted.
 
     scratch is this worker's own.
     """
-    c, reg, mr = steps.coefficients, steps.reg, tile_mr(tiles.forward)
+    c, mr = steps.coefficients, tile_mr(tiles.forward)
     d_first = a.scores if layer2 is None else a.d_hidden
     if worker == 0:
         prepare(layer1, layer2, a)  # read after the first barrier
     for k in range(c.rows):
         loss = 0.0
         hits = 0.0
+        reg = steps.reg[0, k]
         for block in range(plan.blocks):
             first = block * plan.block_rows
             rows = smaller(plan.block_rows, plan.rows - first)
@@ -241,8 +250,8 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, a, scratch, barrier, 
 
             put_back(tickets, MIDDLE, worker, workers)
             if worker == 0:
-                block_loss, block_hits = loss_and_hits(a.per_row, rows)
-                loss += block_loss / plan.rows
+                block_loss, block_hits = loss_and_hits(a.per_row, batch.shares, rows)
+                loss += mean_of(block_loss, batch.shares, plan.rows)
                 hits += block_hits
             if layer2 is not None:
                 while True:
