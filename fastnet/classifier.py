@@ -26,7 +26,7 @@ from fastnet.stopping import Best, EarlyStopping, Patience, monitor
 from fastnet.weights import class_factors, shares
 
 if TYPE_CHECKING:
-    from fastnet.engine.session import Scorer
+    from fastnet.engine.session import Scorer, Trainer
 
 
 _OF_THE_PROCESS = ("_layers", "_params", "_scorers", "history")  # attributes that are not pickled as they are
@@ -51,9 +51,10 @@ class Classifier:
         self.image_shape: tuple[int, ...] | None = None
         self.history: dict[str, list[float]] = {}
         checks.threads(threads)
-        if isinstance(std, str) and std != "he":
+        if not isinstance(std, str):
+            std = checks.non_negative("std", std)
+        elif std != "he":
             raise ValueError(f"std is {std!r}, expected a finite number of at least 0, or 'he'")
-        std = std if std == "he" else checks.non_negative("std", std)
         self._rng = _generator(seed)
         self._scorers: dict[Any, Scorer] = {}
         self._layers = tuple(Layer.zeros(i, o, self.dtype) for i, o in pairwise(sizes))
@@ -176,8 +177,6 @@ class Classifier:
         Raises ValueError, with the parameters untouched, for input that does not fit.  Ctrl-C, and an exception
         from the callback, leave the parameters as of the last finished iteration.
         """
-        from fastnet.engine import rules, session  # imports Numba
-
         workers = self._workers(threads)
         data = checks.features("X", X, self.input_size, self.dtype)
         labels = checks.labels("y", y, len(data), self.output_size)
@@ -210,9 +209,7 @@ class Classifier:
         judges += self._stops(early_stopping, validate)
         callbacks: list[training.Callback] = [training.LossLines()] if verbose else []
         callbacks += [callback] if callback is not None else []
-        trainer = session.Trainer(
-            self._layers, self._source(data, labels), batches.size, rules.Rule(optimizer.rule), workers
-        )
+        trainer = self._trainer(data, labels, batches.size, optimizer, workers)
         history = training.History()
         self.history = vars(history)
         by_epoch = validate is not None or callback is not None
@@ -269,6 +266,21 @@ class Classifier:
         scores = scorer.run(source)
         self._scorers = {key: scorer}
         return scores
+
+    def _trainer(
+        self,
+        data: Array,
+        labels: NDArray[np.int64],
+        size: int,
+        optimizer: Optimizer,
+        workers: int | None,
+        fixed: bool = False,
+    ) -> Trainer:
+        """The engine's part of a training on checked rows; `fixed` leaves class 0 as it is."""
+        from fastnet.engine import rules, session  # imports Numba
+
+        rule = rules.Rule(optimizer.rule)
+        return session.Trainer(self._layers, self._source(data, labels), size, rule, workers, fixed=int(fixed))
 
     def _take_scorer(self, source: Source, workers: int | None) -> tuple[Any, Scorer]:
         """A scorer for data sets like this one, and the key under which to keep it.
