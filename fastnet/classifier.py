@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastnet import checks, schedules, training
+from fastnet import checks, optimizers, schedules, training
 from fastnet.batches import batches_of
 from fastnet.checks import Array
 from fastnet.engine.memory import Layer, Source
 from fastnet.evaluation import Validation
 from fastnet.normalization import Normalization
-from fastnet.optimizers import SGD, Adam, Momentum, Optimizer
+from fastnet.optimizers import Optimizer
 from fastnet.parameters import Parameters
 from fastnet.schedules import EpochDecay, Schedule
 from fastnet.stopping import Best, EarlyStopping, Patience, monitor
@@ -196,14 +196,8 @@ class Classifier:
             schedules.rates(decay if schedule is None else schedule, learning_rate, num_iters, per_epoch, most),
             lambda weight: np.full(len(weight), reg),
         )
-        optimizer = SGD() if optimizer is None else optimizer
-        if not isinstance(optimizer, (SGD, Momentum, Adam)):
-            raise ValueError(f"optimizer is {optimizer!r}, expected SGD(), Momentum() or Adam()")
-        least = float(np.finfo(self.dtype).tiny)
-        if isinstance(optimizer, Adam) and optimizer.epsilon < least:
-            raise ValueError(f"epsilon is {optimizer.epsilon}, expected at least {least} in {self.dtype}")
-        if callback is not None and not callable(callback):
-            raise ValueError(f"callback is {callback!r}, expected a function of one argument, a Progress")
+        optimizer = optimizers.checked(optimizer, self.dtype)
+        training.check_callback(callback)
         best = self._best(restore_best, validate)
         judges: list[training.Judge] = [] if best is None else [best.see]
         judges += self._stops(early_stopping, validate)

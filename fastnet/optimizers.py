@@ -7,7 +7,7 @@ stand their hyper-parameters, and the few numbers a step that follow from them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,3 +99,14 @@ class Adam:
             ],
             axis=1,
         )
+
+
+def checked(optimizer: Any, dtype: np.dtype[Any]) -> Optimizer:
+    """An optimiser that works on such numbers; None is SGD().  Raises ValueError for anything else."""
+    optimizer = SGD() if optimizer is None else optimizer
+    if not isinstance(optimizer, (SGD, Momentum, Adam)):
+        raise ValueError(f"optimizer is {optimizer!r}, expected SGD(), Momentum() or Adam()")
+    least = float(np.finfo(dtype).tiny)
+    if isinstance(optimizer, Adam) and optimizer.epsilon < least:
+        raise ValueError(f"epsilon is {optimizer.epsilon}, expected at least {least} in {dtype}")
+    return optimizer

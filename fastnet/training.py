@@ -49,6 +49,17 @@ Callback = Callable[[Progress], object]
 Judge = Callable[[Scored], object]  # True ends the training
 
 
+def check_callback(callback: Any) -> None:
+    """Raise ValueError for what is neither None nor can be called."""
+    if callback is not None and not callable(callback):
+        raise ValueError(f"callback is {callback!r}, expected a function of one argument, a Progress")
+
+
+def asks_to_stop(answer: object) -> bool:
+    """Whether a callback has returned True: nothing else counts, as most return whatever their last line did."""
+    return isinstance(answer, (bool, np.bool_)) and bool(answer)
+
+
 class Steps(Protocol):
     """The engine's side of the loop (fastnet.engine.session.Trainer)."""
 
@@ -149,8 +160,7 @@ def run(
             val_loss=history.val_loss_history[-1] if history.val_loss_history else None,
         )
         for callback in callbacks:
-            answer = callback(progress)
-            stop = stop or (isinstance(answer, (bool, np.bool_)) and bool(answer))
+            stop = asks_to_stop(callback(progress)) or stop
 
 
 class LossLines:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fastnet.batches import Drawn, Rows, Weights
 from fastnet.optimizers import Adam
 from fastnet.stopping import Scored
-from fastnet.training import History, Progress
+from fastnet.training import History, Progress, asks_to_stop
 
 LOWEST_RATE = 1e-6  # at which learning_rate="adaptive" gives up
 RATE_STEP = 5.0  # by which it divides
@@ -161,7 +161,7 @@ class Course:
         if record.waited > self.patience:
             self.stopped = self._is_the_end()
             record.waited = 0 if not self.stopped else record.waited
-        return self._asked(progress) or self.stopped
+        return self._asked(progress)
 
     def _count(self) -> None:
         """Epochs without a gain of tol: of the validation score with early stopping, else of the training loss."""
@@ -194,8 +194,8 @@ class Course:
 
     def _asked(self, progress: Progress) -> bool:
         """Whether the user's callback asks to stop."""
-        answer = None if self.callback is None else self.callback(progress)
-        self.stopped = self.stopped or (isinstance(answer, (bool, np.bool_)) and bool(answer))
+        if self.callback is not None and asks_to_stop(self.callback(progress)):
+            self.stopped = True
         return self.stopped
 
     def _say(self, line: str) -> None:

@@ -14,14 +14,15 @@ from fastnet.training import Progress
 class SoftmaxRegressionClassifier(Estimator):
     """Softmax regression: MLPClassifier without a hidden layer (`hidden_layer_sizes=()`), trained by fastnet.
 
-    All arguments but those last are MLPClassifier's, with its meanings and defaults.
+    All arguments but the last four are MLPClassifier's, with its meanings and its defaults, but for learning_rate_init.
 
     solver : "adam" (default) or "sgd", with momentum; "lbfgs" is refused
     alpha : strength of the L2 term, divided by the weight of the batch; default 1e-4
     batch_size : int, or "auto": 200, at most all rows
     learning_rate : "constant" (default), "invscaling" or "adaptive", which act on "sgd" alone; beyond these "linear"
         (to zero at max_iter), "cosine", one of fastnet.schedules, or a function from iteration numbers to rates
-    learning_rate_init : default 1e-3
+    learning_rate_init : default 1e-2; 1e-3, MLPClassifier's, leaves this convex problem half solved after 200 epochs of
+        a few steps
     power_t : exponent of "invscaling", default 0.5
     max_iter : epochs at most, default 200; a ConvergenceWarning says when they were not enough
     shuffle : draw another order for each epoch, default True
@@ -57,7 +58,7 @@ class SoftmaxRegressionClassifier(Estimator):
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
         learning_rate: Schedule = "constant",
-        learning_rate_init: float = 0.001,
+        learning_rate_init: float = 0.01,
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
@@ -112,6 +113,7 @@ class TwoLayerClassifier(SoftmaxRegressionClassifier):
 
     hidden_layer_sizes : (units,) or int, default 100.  Two hidden layers are refused
     activation : "relu"; others are refused
+    learning_rate_init : default 1e-3
     The other arguments and the attributes are those of SoftmaxRegressionClassifier.
     """
 

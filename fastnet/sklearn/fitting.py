@@ -16,7 +16,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from fastnet import checks, schedules, training
+from fastnet import checks, optimizers, schedules, training
 from fastnet.batches import Weights
 from fastnet.checks import Array
 from fastnet.classifier import Classifier
@@ -60,6 +60,10 @@ class Estimator(ClassifierMixin, BaseEstimator):
         """
         hidden, optimizer = self._hidden(), self._optimizer()
         alpha = checks.non_negative("alpha", self.alpha)
+        if self.scale not in SCALES:
+            raise ValueError(f"scale is {self.scale!r}, expected 'standard', 'mean' or None")
+        workers = checks.threads(self.threads)
+        training.check_callback(self.callback)
         going_on = bool(self.warm_start) and hasattr(self, "network_")
         X, y = validate_data(self, X, y, dtype=READ, order="C", reset=not going_on)
         classes, labels = self._labels(y, going_on)
@@ -82,9 +86,10 @@ class Estimator(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"the rows to train on are all of 1 class, {classes[present].tolist()}, expected at least 2 classes"
             )
+        optimizer = optimizers.checked(optimizer, network.dtype)
         epochs = Epochs(rng, rows, self._batch_size(len(rows)), bool(self.shuffle), weights)
         record = self._record if going_on else Record()
-        course = self._train(network, data, labels, epochs, optimizer, alpha, validate, record)
+        course = self._train(network, data, labels, epochs, optimizer, alpha, validate, record, workers)
         self.classes_, self.network_, self._record = classes, network, record
         self._publish(record)
         if not course.stopped and record.n_iter == self.max_iter:
@@ -154,8 +159,6 @@ class Estimator(ClassifierMixin, BaseEstimator):
         return classes, labels
 
     def _normalization(self, X: Array, weights: Weights | None) -> Normalization | None:
-        if self.scale not in SCALES:
-            raise ValueError(f"scale is {self.scale!r}, expected 'standard', 'mean' or None")
         if self.scale is None:
             return None
         return Normalization.fit(X, scale=self.scale == "standard", sample_weight=weights)
@@ -225,9 +228,8 @@ class Estimator(ClassifierMixin, BaseEstimator):
                 f"validation_fraction is {fraction} and the rarest class has {least} row(s), expected a fraction "
                 "below 1 and at least 2 rows of each class: early_stopping divides them; or give X_val and y_val"
             )
-        # MLPClassifier hands over one-hot rows of several classes, which sort the other way round.
-        order = labels if len(classes) == 2 else -labels
-        rows, held_out = train_test_split(rows, random_state=rng, test_size=fraction, stratify=order)
+        # Stratified, as MLPClassifier's documentation says; its code does so for two classes alone (1.9).
+        rows, held_out = train_test_split(rows, random_state=rng, test_size=fraction, stratify=labels)
         if sample_weight_val is not None:
             raise ValueError("sample_weight_val goes with X_val and y_val, found it without them")
         own = None if weights is None else weights[held_out]
@@ -243,6 +245,7 @@ class Estimator(ClassifierMixin, BaseEstimator):
         alpha: float,
         validate: Validation | None,
         record: Record,
+        workers: int | None,
     ) -> Course:
         num_iters = checks.whole("max_iter", self.max_iter, 1) * epochs.per_epoch
         most = float(np.finfo(network.dtype).max)
@@ -270,7 +273,7 @@ class Estimator(ClassifierMixin, BaseEstimator):
         judges: list[training.Judge] = [course.judge] if validate is not None else []
         judges += [best.see] if best is not None else []
         plan = training.Plan(num_iters, epochs.per_epoch, rates, lambda weight: alpha / weight)
-        trainer = network._trainer(data, labels, epochs.size, optimizer, self.threads, fixed=network.output_size == 2)
+        trainer = network._trainer(data, labels, epochs.size, optimizer, workers, fixed=network.output_size == 2)
         try:
             training.run(trainer, epochs, optimizer, plan, history, validate, judges, [course], by_epoch=True)
         except KeyboardInterrupt:
