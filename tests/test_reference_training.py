@@ -35,10 +35,10 @@ class Watch(SoftmaxClassifier):
         self.X, self.y = np.arange(num_train, dtype=float)[:, None], np.arange(num_train) % 2
         self.batches, self.learning_rates = [], []
 
-    def loss(self, X, y=None, reg=0.0):
+    def loss(self, X, y=None, reg=0.0, sample_weight=None):
         if y is not None:
             self.batches.append(X[:, 0].astype(int).tolist())
-        return super().loss(X, y, reg)
+        return super().loss(X, y, reg, sample_weight)
 
     def update(self, params, grads, learning_rate):
         assert params is self.params

@@ -72,6 +72,7 @@ class AdamEpsilonLast(Adam):
     """Adam with an epsilon that is added before the second moment's correction (Kingma and Ba, end of section 2)."""
 
     def coefficients(self, learning_rates: NDArray[np.float64], first: int) -> NDArray[np.float64]:
+        """Adam's, with epsilon divided by the root of the correction that it would escape."""
         table = super().coefficients(learning_rates, first)
         table[:, 7] *= np.sqrt(table[:, 6])
         return table

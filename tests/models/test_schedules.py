@@ -96,7 +96,7 @@ FUNCTIONS = {
     ),
     "a number": (lambda k: 0.1, r"of shape \(\) for 10 iterations"),
     "nothing": (lambda k: None, r"object of shape \(\)"),
-    "negative": (lambda k: 0.5 - 0.1 * k, r"returned -0.09\d* for iteration 6, expected finite numbers of at least 0"),
+    "negative": (lambda k: 0.5 - 0.1 * k, r"returned -0.\d+ for iteration 6, expected finite numbers of at least 0"),
     "nan": (lambda k: np.where(k == 3, np.nan, 1.0), "returned nan for iteration 3"),
     "inf": (lambda k: np.where(k == 3, np.inf, 1.0), "returned inf for iteration 3"),
     "too large for float32": (lambda k: np.full(len(k), 1e39), r"returned 1e\+39 for iteration 0"),
@@ -154,7 +154,7 @@ def test_decoupled_decay_in_float32():
     options = {"learning_rate": 0.01, "num_iters": 50, "batch_size": 20, "reg": 0.0}
     model, expected = (
         fastnet_model("two-layer", D, H, C, std=0.1, seed=1),
-        reference_model("two-layer", D, H, C, 0.1, 1),
+        reference_model("two-layer", D, H, C, std=0.1, seed=1),
     )
     model.train(X, y, optimizer=fastnet.Adam(epsilon=1e-3, weight_decay=0.3), **options)
     expected.train(X, y, optimizer=reference.Adam(epsilon=1e-3, weight_decay=0.3), **options)
@@ -164,7 +164,6 @@ def test_decoupled_decay_in_float32():
 @pytest.mark.parametrize("kind", KINDS)
 def test_he_initialisation_is_the_references(kind):
     model, expected = fastnet_model(kind, D, H, C, std="he", seed=3), reference_model(kind, D, H, C, std="he", seed=3)
-    assert worst_error(model.params, expected.params) < 1e-6 or not np.any(model.params["b1"])
     for name, value in expected.params.items():
         np.testing.assert_array_equal(model.params[name], value.astype(np.float32))
         if name.startswith("W"):
