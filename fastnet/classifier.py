@@ -160,7 +160,8 @@ class Classifier:
             Their number changes no bit of the result
         verbose : write loss lines to standard output
         callback : called with a Progress about ten times a second and at the end of each epoch; ends the training
-            by returning True
+            by returning True.  One whose attribute every_epoch is False waits for its turn: epochs of a step or two
+            take several times as long when each returns to Python
         sample_weight, sample_weight_val : numbers (num,) of at least 0.  The loss of a mini-batch is its weighted
             mean: a weight of 2 is a row twice, one of 0 a row absent, which is never drawn
         class_weight : factors of the rows' weights by label, 1 for those not named; or "balanced", by which all
@@ -206,7 +207,7 @@ class Classifier:
         trainer = self._trainer(data, labels, batches.size, optimizer, workers)
         history = training.History()
         self.history = vars(history)
-        by_epoch = validate is not None or callback is not None
+        by_epoch = validate is not None or (callback is not None and getattr(callback, "every_epoch", True))
         training.run(trainer, batches, optimizer, plan, history, validate, judges, callbacks, by_epoch)
         if best is not None:
             best.restore()

@@ -187,6 +187,20 @@ def test_a_callback_sees_every_epoch_without_a_validation_set():
     assert set(seen) >= set(range(4, 401, 4))
 
 
+def test_a_callback_may_forgo_the_epochs(monkeypatch):
+    monkeypatch.setattr(training, "STRETCH_SECONDS", 1e6)  # stretches of 1, 8, 64 ... steps
+
+    class Meter(list):
+        every_epoch = False
+
+        def __call__(self, progress):
+            self.append(progress.iteration)
+
+    meter = Meter()
+    new_model().train(X, Y, callback=meter, **OPTIONS)
+    assert meter == [1, 9, 73, 400]
+
+
 def test_progress_has_the_validation_loss():
     seen = []
     history = new_model().train(X, Y, X_VAL, Y_VAL, callback=seen.append, **OPTIONS | {"num_iters": 40})
