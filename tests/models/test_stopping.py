@@ -109,6 +109,7 @@ def test_a_validation_loss_of_nan_is_no_gain():
     best.see(Scored(1.0, 0.5))
     params[0][:] = 7
     best.see(Scored(np.nan, 0.5))
+    best.see(Scored(1.0, 0.9))  # no better than the first
     assert not patience.over(Scored(np.nan, 0.5))
     assert patience.over(Scored(np.nan, 0.5))
     best.restore()

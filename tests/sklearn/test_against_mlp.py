@@ -29,6 +29,7 @@ SETTINGS = {
     "whole batches": {"batch_size": 50},
     "tol": {"tol": 1e-2, "n_iter_no_change": 3},
     "early stopping": {"early_stopping": True, "n_iter_no_change": 3, "learning_rate_init": 0.01},
+    "early stopping, tol 0": {"early_stopping": True, "n_iter_no_change": 3, "tol": 0.0},
     "early stopping by a third": {"early_stopping": True, "validation_fraction": 0.33, "solver": "sgd"},
 }  # fmt: skip
 
