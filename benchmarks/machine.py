@@ -13,8 +13,8 @@ from fastnet.engine import cpu
 PACKAGES = ("numpy", "numba", "llvmlite", "torch", "jax", "jaxlib", "scikit-learn")
 
 
-def describe(words: str, threads: int) -> dict[str, Any]:
-    """The head of a result file; words are those of the command line."""
+def describe(words: str, threads: int, script: str = "compare") -> dict[str, Any]:
+    """The head of a result file; words are those of the script's command line."""
     versions = {"fastnet": fastnet.__version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -22,7 +22,7 @@ def describe(words: str, threads: int) -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     return {
-        "command": f"python -m benchmarks.compare {words}",
+        "command": f"python -m benchmarks.{script} {words}",
         "date": datetime.now(UTC).date().isoformat(),
         "cpu": cpu.model_name(),
         "vector unit": cpu.vector_unit().name,

@@ -48,12 +48,12 @@ def backward(tiles, rule, plan, batch, layer1, layer2, a, scratch, steps, repeat
     for k in range(repeats):
         for unit in range(programs.groups(layer2.inputs, GROUP2) + 1):
             programs.backward2_unit(
-                unit, tiles.backward2, rule, plan, k, 0, plan.rows, layer2, a, steps.coefficients, steps.reg
+                unit, tiles.backward2, rule, plan, k, 0, plan.rows, layer2, a, steps.coefficients, steps.reg[0, k]
             )
         for unit in range(programs.groups(layer1.inputs, PANEL) + 1):
             programs.backward1_unit(
                 unit, tiles.backward1, rule, plan, batch, k, 0, 0, plan.rows, layer1, None, a.d_hidden, a, scratch,
-                steps.coefficients, steps.reg,
+                steps.coefficients, steps.reg[0, k],
             )  # fmt: skip
 
 
@@ -75,7 +75,10 @@ def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     batch, rates = Batch.of(source, Matrix(problem.indices)), np.full((REPEATS, 1), 1e-6)
     tiles, plan, a, scratch = trainer._tiles, trainer._plan, trainer._activations, trainer._scratch[0]
     layer1, layer2 = trainer._affines
-    steps = programs.Steps(Matrix(rates.astype(dtype)), dtype.type(0.5), Matrix(np.zeros((2, REPEATS))))
+    strengths = np.full(REPEATS, 0.5)
+    steps = programs.Steps(
+        Matrix(rates.astype(dtype)), Matrix(strengths.astype(dtype).reshape(1, -1)), Matrix(np.zeros((2, REPEATS)))
+    )
     peak = Peak("float32", 1)
     tasks: dict[str, Callable[[], object]] = {
         "gather and convert, once": compiled(gather_rows, batch, N, D, scratch.panel, REPEATS),
@@ -84,7 +87,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
         "backward and update, with it": compiled(
             backward, tiles, Rule("sgd"), plan, batch, layer1, layer2, a, scratch, steps, REPEATS
         ),
-        "whole step": lambda: trainer.run(problem.indices, rates, 0.5),
+        "whole step": lambda: trainer.run(problem.indices, rates, strengths),
         "peak": peak,
     }
     for task in tasks.values():

@@ -20,6 +20,7 @@ TEXTS: dict[str, list[tuple[str, str, Callable[[Result], str]]]] = {
     "compare": [("claim", "README.md", tables.claim), ("benchmark", "README.md", tables.compare)],
     "sweep": [("sweep", "benchmarks/README.md", tables.sweep)],
     "figures": [("figures", "benchmarks/README.md", tables.figures)],
+    "first_try": [("first-try", "README.md", tables.first_try)],
     "phases": [("phases", "benchmarks/README.md", tables.phases)],
 }
 

@@ -16,11 +16,13 @@ from fastnet._version import __version__
 from fastnet.models import SoftmaxClassifier, TwoLayerNet
 from fastnet.normalization import Normalization
 from fastnet.optimizers import SGD, Adam, Momentum
+from fastnet.stopping import EarlyStopping
 from fastnet.training import Progress
 
 __all__ = [
     "SGD",
     "Adam",
+    "EarlyStopping",
     "Momentum",
     "Normalization",
     "Progress",

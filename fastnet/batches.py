@@ -1,71 +1,155 @@
-"""Which rows of the data set each step sees."""
+"""Which rows of the data set each step sees, and what each of them counts for."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet import checks
+
 Rows = NDArray[np.int64]
+Weights = NDArray[np.float64]
+
+
+class Drawn(NamedTuple):
+    """The mini-batches of some steps.
+
+    rows : (count, size) row numbers, or (1, size) when all steps see the same
+    shares : the part of each row in the loss of its batch, of the same shape, in sum 1; None is 1 / size each
+    weight : (count or 1,) how many rows each batch counts as: the sum of its weights
+    """
+
+    rows: Rows
+    shares: NDArray[Any] | None
+    weight: Weights
 
 
 class Batches(Protocol):
     """A sequence of mini-batches; what it yields does not depend on how many are asked for at once."""
 
     size: int
+    num_train: int  # rows that an epoch goes through
 
-    def take(self, count: int) -> Rows:
-        """The rows of the next `count` steps, (count, size), or (1, size) when all steps see the same."""
+    def take(self, count: int) -> Drawn:
+        """The next `count` mini-batches."""
+
+
+def _alike(rows: Rows) -> Drawn:
+    """Batches of rows that count as one each."""
+    return Drawn(rows, None, np.full(len(rows), float(rows.shape[1])))
 
 
 class Replacement:
     """Each row of each batch drawn anew from all rows."""
 
     def __init__(self, rng: np.random.Generator, num_train: int, size: int) -> None:
-        self._rng, self._num_train, self.size = rng, num_train, size
+        self._rng, self.num_train, self.size = rng, num_train, size
 
-    def take(self, count: int) -> Rows:
-        return self._rng.integers(0, self._num_train, size=(count, self.size))
+    def take(self, count: int) -> Drawn:
+        return _alike(self._rng.integers(0, self.num_train, size=(count, self.size)))
 
 
 class Shuffle:
     """Epochs of a random permutation, cut into batches; rows that do not fill a batch wait for the next epoch."""
 
     def __init__(self, rng: np.random.Generator, num_train: int, size: int) -> None:
-        self._rng, self._num_train, self.size = rng, num_train, size
+        self._rng, self.num_train, self.size = rng, num_train, size
         self._rest = np.empty((0, size), np.int64)
 
-    def take(self, count: int) -> Rows:
+    def take(self, count: int) -> Drawn:
         parts = [self._rest[:count]]
         missing = count - len(parts[0])
         self._rest = self._rest[count:]
         while missing > 0:
-            whole = self._num_train // self.size * self.size
-            epoch = self._rng.permutation(self._num_train)[:whole].reshape(-1, self.size)
+            whole = self.num_train // self.size * self.size
+            epoch = self._rng.permutation(self.num_train)[:whole].reshape(-1, self.size)
             parts.append(epoch[:missing])
             self._rest = epoch[missing:]
             missing -= len(parts[-1])
-        return np.concatenate(parts)
+        return _alike(np.concatenate(parts))
 
 
 class FullBatch:
     """All rows, in order, in every step."""
 
     def __init__(self, num_train: int) -> None:
-        self.size = num_train
+        self.size = self.num_train = num_train
 
-    def take(self, count: int) -> Rows:
-        return np.arange(self.size, dtype=np.int64).reshape(1, -1)
+    def take(self, count: int) -> Drawn:
+        return _alike(np.arange(self.size, dtype=np.int64).reshape(1, -1))
 
 
 class Replay:
     """A given sequence, a row of `indices` for each step."""
 
-    def __init__(self, indices: Rows) -> None:
-        self._indices, self.size = indices, indices.shape[1]
+    def __init__(self, indices: Rows, num_train: int) -> None:
+        self._indices, self.num_train, self.size = indices, num_train, indices.shape[1]
         self._next = 0
 
-    def take(self, count: int) -> Rows:
+    def take(self, count: int) -> Drawn:
         first, self._next = self._next, self._next + count
-        return self._indices[first : self._next]
+        return _alike(self._indices[first : self._next])
+
+
+class Weighted:
+    """Mini-batches of which each row counts as much as its weight says.
+
+    Batches of row numbers among `present`; weights (num,) is for all rows, and no batch may have a sum of 0.
+    """
+
+    def __init__(self, batches: Batches, weights: Weights, present: Rows) -> None:
+        self._batches, self._weights, self._present = batches, weights, present
+        self.size, self.num_train = batches.size, batches.num_train
+
+    def take(self, count: int) -> Drawn:
+        rows = self._present[self._batches.take(count).rows]
+        weights = self._weights[rows]
+        total = weights.sum(axis=1)
+        return Drawn(rows, weights / total[:, np.newaxis], total)
+
+
+def batches_of(
+    rng: np.random.Generator,
+    num_rows: int,
+    num_iters: Any,
+    batch_size: Any,
+    sampling: Any,
+    indices: Any,
+    weights: Weights | None,
+) -> tuple[Batches, int]:
+    """The batches that the arguments of `train` ask for, and how many.
+
+    Raises ValueError for arguments that do not fit, and for a batch in `indices` whose rows all have weight 0.
+    """
+    if indices is not None:
+        rows = np.asarray(indices)
+        if rows.ndim != 2 or rows.size == 0:
+            raise ValueError(f"indices have shape {rows.shape}, expected (num_iters, batch_size), neither 0")
+        rows = checks.integers("indices", rows, num_rows, "row numbers")
+        if weights is None:
+            return Replay(rows, num_rows), len(rows)
+        empty = np.flatnonzero(~(weights[rows] > 0).any(axis=1))
+        if len(empty):
+            raise ValueError(f"indices[{empty[0]}] holds rows of weight 0 alone, expected one of a weight above 0")
+        replay = Replay(rows, int(np.count_nonzero(weights)))
+        return Weighted(replay, weights, np.arange(num_rows)), len(rows)
+    num_iters = checks.whole("num_iters", num_iters, 0)
+    if weights is None:
+        return _drawn(rng, num_rows, batch_size, sampling), num_iters
+    present = np.flatnonzero(weights)
+    return Weighted(_drawn(rng, len(present), batch_size, sampling), weights, present), num_iters
+
+
+def _drawn(rng: np.random.Generator, num_train: int, batch_size: Any, sampling: Any) -> Batches:
+    if sampling not in ("replacement", "shuffle"):
+        raise ValueError(f"sampling is {sampling!r}, expected 'replacement' or 'shuffle'")
+    if batch_size is None:
+        return FullBatch(num_train)
+    batch_size = checks.whole("batch_size", batch_size, 1)
+    if sampling == "replacement":
+        return Replacement(rng, num_train, batch_size)
+    if batch_size > num_train:
+        raise ValueError(f"batch_size is {batch_size}, expected at most the {num_train} rows of X with shuffle")
+    return Shuffle(rng, num_train, batch_size)

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from fastnet import checks
-from fastnet.models import MODELS, Classifier
+from fastnet.classifier import Classifier
+from fastnet.models import MODELS
 from fastnet.normalization import Normalization
 
 FORMAT = 1

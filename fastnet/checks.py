@@ -158,3 +158,23 @@ def integers(name: str, array: Array, below: int, what: str) -> NDArray[np.int64
         wrong = int(array.min()) if array.min() < 0 else int(array.max())
         raise ValueError(f"{name} holds {wrong}, expected {what} from 0 to {below - 1}")
     return np.array(array, dtype=np.int64, order="C")
+
+
+def weights(name: str, values: Any, rows: int) -> NDArray[np.float64] | None:
+    """Weights of shape (rows,) as a float64 copy: finite, none negative, not all 0.  None stays None."""
+    if values is None:
+        return None
+    array = np.asarray(values)
+    if array.shape != (rows,):
+        raise ValueError(f"{name} has shape {array.shape}, expected ({rows},): a weight for each row")
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"{name} has dtype {array.dtype}, expected numbers")
+    array = array.astype(np.float64)
+    wrong = np.flatnonzero(~((array >= 0) & (array <= float(np.finfo(np.float32).max))))
+    if len(wrong):
+        raise ValueError(
+            f"{name}[{wrong[0]}] is {array[wrong[0]]}, expected finite numbers of at least 0 that fit float32"
+        )
+    if not array.any():
+        raise ValueError(f"{name} holds zeros alone, expected a weight above 0 for at least one row")
+    return array

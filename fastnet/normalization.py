@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastnet import checks
 
 _BLOCK_BYTES = 1 << 24  # of float64 in work at a time while fitting
 
@@ -48,11 +51,12 @@ class Normalization:
         return prepared
 
     @classmethod
-    def fit(cls, X: Any, scale: bool = False) -> Normalization:
+    def fit(cls, X: Any, scale: bool = False, *, sample_weight: Any = None) -> Normalization:
         """The mean of each column of X (N, D), and with scale=True also 1 / its standard deviation.
 
         A feature that never varies keeps scale 1.  X may be uint8 or float, in memory or a memmap; the sums
-        are in float64, block by block.
+        are in float64, block by block.  With sample_weight (N,) they are weighted: a row of weight 2 counts twice,
+        one of weight 0 not at all.
         """
         array = np.asarray(X)
         if array.ndim != 2 or len(array) == 0 or array.dtype.kind not in "buif":
@@ -60,11 +64,24 @@ class Normalization:
                 f"X is {array.dtype} of shape {array.shape}, expected numbers of shape (N, D), N at least 1"
             )
         rows = max(1, _BLOCK_BYTES // (8 * max(1, array.shape[1])))
-        blocks = [array[first : first + rows] for first in range(0, len(array), rows)]
-        mean = sum(block.sum(axis=0, dtype=np.float64) for block in blocks) / len(array)
+        weights = checks.weights("sample_weight", sample_weight, len(array))
+        if weights is not None:  # absent rows first, whose numbers may be anything; without any, no copy is made
+            present = weights > 0
+            array, weights = (array, weights) if present.all() else (array[present], weights[present])
+        starts = range(0, len(array), rows)
+        blocks = [array[first : first + rows] for first in starts]
+
+        def mean_over_rows(sums: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[np.float64]:
+            """Of numbers (rows, D) made from a block at a time."""
+            if weights is None:
+                return np.asarray(sum(sums(block).sum(axis=0, dtype=np.float64) for block in blocks) / len(array))
+            parts = (weights[first : first + rows] @ sums(block) for first, block in zip(starts, blocks, strict=True))
+            return np.asarray(sum(parts) / weights.sum())
+
+        mean = mean_over_rows(lambda block: block)
         if not scale:
             return cls(mean)
-        variance = sum(((block - mean) ** 2).sum(axis=0) for block in blocks) / len(array)
+        variance = mean_over_rows(lambda block: (block - mean) ** 2)
         deviation = np.sqrt(variance)
         # The mean of a constant may be rounded: its deviation from that is not 0, and 1 / it is enormous.
         lowest = np.min([block.min(axis=0) for block in blocks], axis=0)

@@ -7,12 +7,12 @@ stand their hyper-parameters, and the few numbers a step that follow from them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.checks import open_unit, positive
+from fastnet.checks import non_negative, open_unit, positive
 
 
 class Optimizer(Protocol):
@@ -59,21 +59,28 @@ class Momentum:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam with bias correction (Kingma and Ba, 2015).
+    """Adam with bias correction (Kingma and Ba, 2015), with decoupled weight decay AdamW (Loshchilov and Hutter, 2019).
 
     beta1, beta2 : float in [0, 1), default 0.9 and 0.999
     epsilon : float, default 1e-8, added to the root of the second moment
+    weight_decay : float of at least 0, default 0: each step first takes learning rate * weight_decay off each weight,
+        not off biases.  No part of the loss, unlike `reg`, beside which it may stand
     """
 
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
-    rule = "adam"
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         open_unit("beta1", self.beta1)
         open_unit("beta2", self.beta2)
         positive("epsilon", self.epsilon)
+        non_negative("weight_decay", self.weight_decay)
+
+    @property
+    def rule(self) -> str:
+        return "adamw" if self.weight_decay else "adam"
 
     def coefficients(self, learning_rates: NDArray[np.float64], first: int) -> NDArray[np.float64]:
         t = np.arange(first + 1, first + 1 + len(learning_rates), dtype=np.float64)
@@ -88,6 +95,18 @@ class Adam:
                 1 / (1 - self.beta1**t),
                 1 / (1 - self.beta2**t),
                 self.epsilon * same,
+                1 - self.weight_decay * learning_rates,
             ],
             axis=1,
         )
+
+
+def checked(optimizer: Any, dtype: np.dtype[Any]) -> Optimizer:
+    """An optimiser that works on such numbers; None is SGD().  Raises ValueError for anything else."""
+    optimizer = SGD() if optimizer is None else optimizer
+    if not isinstance(optimizer, (SGD, Momentum, Adam)):
+        raise ValueError(f"optimizer is {optimizer!r}, expected SGD(), Momentum() or Adam()")
+    least = float(np.finfo(dtype).tiny)
+    if isinstance(optimizer, Adam) and optimizer.epsilon < least:
+        raise ValueError(f"epsilon is {optimizer.epsilon}, expected at least {least} in {dtype}")
+    return optimizer

@@ -2,7 +2,7 @@
 
 The engine runs many steps between two returns to Python.  A stretch takes about a tenth of a second, so that
 Ctrl-C, callbacks and progress lines are served; it ends early where an epoch does and there is a validation
-set to score.  How the steps are cut into stretches changes no bit of the result.
+set to score or a callback to call.  How the steps are cut into stretches changes no bit of the result.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.batches import Batches
+from fastnet.batches import Batches, Weights
 from fastnet.optimizers import Optimizer
+from fastnet.schedules import Rates
+from fastnet.stopping import Scored
 
 STRETCH_SECONDS = 0.1
 MOST_STEPS = 4096  # in a stretch: bounds the memory of row numbers and coefficients
@@ -30,8 +32,8 @@ class Progress:
     """Where training stands, for a callback.
 
     iteration counts the finished iterations of num_iters, epoch the finished epochs; loss is that of the last
-    iteration before its update; seconds count from the start; val_accuracy is that of the last finished epoch,
-    None where there is none.
+    iteration before its update; seconds count from the start; val_accuracy and val_loss are those of the last
+    finished epoch, None where there is none.
     """
 
     iteration: int
@@ -40,36 +42,48 @@ class Progress:
     loss: float
     seconds: float
     val_accuracy: float | None
+    val_loss: float | None = None
 
 
 Callback = Callable[[Progress], object]
+Judge = Callable[[Scored], object]  # True ends the training
+
+
+def check_callback(callback: Any) -> None:
+    """Raise ValueError for what is neither None nor can be called."""
+    if callback is not None and not callable(callback):
+        raise ValueError(f"callback is {callback!r}, expected a function of one argument, a Progress")
+
+
+def asks_to_stop(answer: object) -> bool:
+    """Whether a callback has returned True: nothing else counts, as most return whatever their last line did."""
+    return isinstance(answer, (bool, np.bool_)) and bool(answer)
 
 
 class Steps(Protocol):
     """The engine's side of the loop (fastnet.engine.session.Trainer)."""
 
     def run(
-        self, rows: NDArray[np.int64], coefficients: NDArray[np.float64], reg: float
+        self,
+        rows: NDArray[np.int64],
+        coefficients: NDArray[np.float64],
+        reg: NDArray[np.float64],
+        shares: NDArray[Any] | None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """A step for each row of coefficients: its loss before the update, and how many rows were right."""
+        """A step for each row of coefficients: its loss before the update, and its accuracy."""
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """How long to train, and how fast.
+class Plan:
+    """How long to train, how fast, and how much L2.
 
-    The learning rate is multiplied by decay after each epoch of iterations_per_epoch iterations.
+    rates gives the learning rates of iterations, reg the L2 strengths for batches of such weights.
     """
 
     num_iters: int
     iterations_per_epoch: int
-    learning_rate: float
-    decay: float
-
-    def rates(self, first: int, count: int) -> NDArray[np.float64]:
-        """The learning rates of the iterations first .. first + count."""
-        epochs = np.arange(first, first + count) // self.iterations_per_epoch
-        return np.asarray(self.learning_rate * np.power(self.decay, epochs, dtype=np.float64))
+    rates: Rates
+    reg: Callable[[Weights], Weights]
 
     def to_end_of_epoch(self, done: int) -> int:
         """Iterations from `done` to the end of its epoch."""
@@ -78,11 +92,12 @@ class Schedule:
 
 @dataclass
 class History:
-    """What training leaves behind: a loss for each iteration, two accuracies for each finished epoch."""
+    """What training leaves behind: a loss for each iteration, two accuracies and a loss for each finished epoch."""
 
     loss_history: list[float] = field(default_factory=list)
     train_acc_history: list[float] = field(default_factory=list)
     val_acc_history: list[float] = field(default_factory=list)
+    val_loss_history: list[float] = field(default_factory=list)
 
 
 class _Pace:
@@ -100,44 +115,52 @@ def run(
     trainer: Steps,
     batches: Batches,
     optimizer: Optimizer,
-    schedule: Schedule,
-    reg: float,
-    validate: Callable[[], float] | None,
+    plan: Plan,
+    history: History,
+    validate: Callable[[], Scored] | None,
+    judges: list[Judge],
     callbacks: list[Callback],
-) -> History:
-    """Train until the schedule ends; the parameters are the trainer's, changed in place.
+    by_epoch: bool,
+) -> None:
+    """Train until the plan ends, a judge of the validation set says so, or a callback; write into history.
 
-    An interrupt, or an exception of a callback, leaves them as the last finished iteration did.
+    With by_epoch, callbacks see the end of every epoch.  The parameters are the trainer's, changed in place.  An
+    interrupt, or an exception of a callback, leaves them as the last finished iteration did.
     """
-    history = History()
     pace = _Pace()
     start = time.perf_counter()
-    done = 0
-    while done < schedule.num_iters:
-        count = min(pace.steps, schedule.num_iters - done)
-        if validate is not None:
-            count = min(count, schedule.to_end_of_epoch(done))
-        coefficients = optimizer.coefficients(schedule.rates(done, count), done)
+    done, stop = 0, False
+    while done < plan.num_iters and not stop:
+        count = min(pace.steps, plan.num_iters - done)
+        if by_epoch:
+            count = min(count, plan.to_end_of_epoch(done))
+        coefficients = optimizer.coefficients(plan.rates(np.arange(done, done + count)), done)
         began = time.perf_counter()
-        losses, hits = trainer.run(batches.take(count), coefficients, reg)
+        drawn = batches.take(count)
+        reg = np.broadcast_to(plan.reg(drawn.weight), count)
+        losses, accuracies = trainer.run(drawn.rows, coefficients, reg, drawn.shares)
         pace.observe(count, time.perf_counter() - began)
         history.loss_history += losses.tolist()
-        ends = [k for k in range(done + 1, done + count + 1) if k % schedule.iterations_per_epoch == 0]
-        history.train_acc_history += [int(hits[k - done - 1]) / batches.size for k in ends]
+        ends = [k for k in range(done + 1, done + count + 1) if k % plan.iterations_per_epoch == 0]
+        history.train_acc_history += [float(accuracies[k - done - 1]) for k in ends]
         done += count
         if ends and validate is not None:
-            history.val_acc_history.append(validate())
+            scored = validate()
+            history.val_acc_history.append(scored.accuracy)
+            history.val_loss_history.append(scored.loss)
+            verdicts = [judge(scored) for judge in judges]  # each must see it
+            stop = True in verdicts
         progress = Progress(
             iteration=done,
-            num_iters=schedule.num_iters,
-            epoch=done // schedule.iterations_per_epoch,
+            num_iters=plan.num_iters,
+            epoch=done // plan.iterations_per_epoch,
             loss=history.loss_history[-1],
             seconds=time.perf_counter() - start,
             val_accuracy=history.val_acc_history[-1] if history.val_acc_history else None,
+            val_loss=history.val_loss_history[-1] if history.val_loss_history else None,
         )
         for callback in callbacks:
-            callback(progress)
-    return history
+            stop = asks_to_stop(callback(progress)) or stop
 
 
 class LossLines:

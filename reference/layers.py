@@ -35,15 +35,19 @@ def relu_backward(dout: Array, x: Array) -> Array:
     return dout * (x > 0.0)  # (N, H)
 
 
-def softmax_loss(scores: Array, y: Labels) -> tuple[float, Array]:
-    """The batch mean of -log(probability of the right class y), and its gradient by the scores (N, C)."""
+def softmax_loss(scores: Array, y: Labels, weights: Array | None = None) -> tuple[float, Array]:
+    """The batch mean of -log(probability of the right class y), and its gradient by the scores (N, C).
+
+    With weights (N,) the weighted mean: a row of weight 2 counts as two rows, one of weight 0 as none.
+    """
     rows = np.arange(len(scores))  # (N,)
+    shares = np.full(len(scores), 1.0 / len(scores)) if weights is None else weights / weights.sum()  # (N,)
     # A shift of a row's scores leaves its probabilities alone: with their maximum at 0 no exp overflows.
     shifted = scores - scores.max(axis=1, keepdims=True)  # (N, C)
     log_probs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))  # (N, C)
-    loss = -log_probs[rows, y].mean()
+    loss = -np.sum(shares * log_probs[rows, y])
 
-    # loss = mean(-log(probs[rows, y])), whence dscores = (probs - onehot(y)) / N
+    # loss = sum(shares * -log(probs[rows, y])), whence dscores = shares * (probs - onehot(y))
     dscores = np.exp(log_probs)  # (N, C)
     dscores[rows, y] -= 1.0
-    return float(loss), dscores / len(scores)
+    return float(loss), shares[:, None] * dscores

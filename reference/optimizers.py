@@ -3,7 +3,8 @@
     w a parameter   g its gradient   mu momentum   v velocity   m, s running means of g and g * g   t step
 
 Sources: the CS231n notes "Neural networks part 3", cs231n.github.io (SGD, momentum, Nesterov momentum);
-Kingma & Ba 2015, "Adam: a method for stochastic optimization", arXiv:1412.6980, algorithm 1.
+Kingma & Ba 2015, "Adam: a method for stochastic optimization", arXiv:1412.6980, algorithm 1; Loshchilov & Hutter
+2019, "Decoupled weight decay regularization", arXiv:1711.05101, algorithm 2 (AdamW).
 """
 
 import numpy as np
@@ -37,8 +38,10 @@ class Nesterov(Momentum):
 
 
 class Adam:
-    def __init__(self, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> None:
-        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+    def __init__(
+        self, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, weight_decay: float = 0.0
+    ) -> None:
+        self.beta1, self.beta2, self.epsilon, self.weight_decay = beta1, beta2, epsilon, weight_decay
         self.m: Params = {}
         self.s: Params = {}  # the paper's v
         self.t = 0  # 1 in the first update
@@ -51,4 +54,5 @@ class Adam:
             s = self.s[name] = self.beta2 * self.s.get(name, 0.0) + (1.0 - self.beta2) * g * g
             m_hat = m / (1.0 - self.beta1**self.t)  # m and s start at 0, which pulls them low at first
             s_hat = s / (1.0 - self.beta2**self.t)
-            w -= learning_rate * m_hat / (np.sqrt(s_hat) + self.epsilon)
+            decay = self.weight_decay if w.ndim == 2 else 0.0  # of weights, not of biases
+            w -= learning_rate * (m_hat / (np.sqrt(s_hat) + self.epsilon) + decay * w)

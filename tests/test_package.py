@@ -15,7 +15,17 @@ import fastnet
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 
-PUBLIC = {"TwoLayerNet", "SoftmaxClassifier", "load", "Normalization", "SGD", "Momentum", "Adam", "Progress"}
+PUBLIC = {
+    "TwoLayerNet",
+    "SoftmaxClassifier",
+    "load",
+    "Normalization",
+    "SGD",
+    "Momentum",
+    "Adam",
+    "Progress",
+    "EarlyStopping",
+}
 
 
 def test_version_is_the_changelogs_newest():

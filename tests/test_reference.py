@@ -274,5 +274,5 @@ def test_reference_imports_numpy_and_the_standard_library_alone():
     assert imported - sys.stdlib_module_names == {"numpy", "reference"}
 
 
-def test_reference_stays_under_300_lines():
-    assert 0 < sum(len(source.read_text(encoding="utf-8").splitlines()) for source in SOURCES) < 300
+def test_reference_stays_under_400_lines():
+    assert 0 < sum(len(source.read_text(encoding="utf-8").splitlines()) for source in SOURCES) < 400

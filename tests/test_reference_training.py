@@ -35,10 +35,10 @@ class Watch(SoftmaxClassifier):
         self.X, self.y = np.arange(num_train, dtype=float)[:, None], np.arange(num_train) % 2
         self.batches, self.learning_rates = [], []
 
-    def loss(self, X, y=None, reg=0.0):
+    def loss(self, X, y=None, reg=0.0, sample_weight=None):
         if y is not None:
             self.batches.append(X[:, 0].astype(int).tolist())
-        return super().loss(X, y, reg)
+        return super().loss(X, y, reg, sample_weight)
 
     def update(self, params, grads, learning_rate):
         assert params is self.params
@@ -61,6 +61,11 @@ def test_training_defaults_are_the_contract():
         "sampling": "replacement",
         "indices": None,
         "optimizer": None,
+        "schedule": None,
+        "sample_weight": None,
+        "sample_weight_val": None,
+        "stop": None,
+        "best": None,
     }
 
 
@@ -101,6 +106,8 @@ def test_train_accuracy_is_from_before_the_update_and_validation_accuracy_from_a
         "loss_history": [pytest.approx(np.log(2.0))],
         "train_acc_history": [0.5],
         "val_acc_history": [1.0],
+        # scores -+0.5 and +-0.5 after the step, so each row's margin is 1
+        "val_loss_history": [pytest.approx(np.log(1.0 + np.exp(-1.0)))],
     }
 
 

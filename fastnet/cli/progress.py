@@ -57,6 +57,8 @@ class Meter:
 class TrainingProgress:
     """A callback for `train`."""
 
+    every_epoch = False  # a line shows no more than ten times a second, and the spiral's epochs are of one step
+
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
         meter.announce("getting ready: what is new to this CPU is compiled first, for some seconds")

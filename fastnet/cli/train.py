@@ -19,8 +19,8 @@ from fastnet.cli.recipes import Recipe, recipes
 from fastnet.cli.sources import training_data
 
 if TYPE_CHECKING:
+    from fastnet.classifier import Classifier
     from fastnet.data import Dataset
-    from fastnet.models import Classifier
     from fastnet.optimizers import Optimizer
 
 History = dict[str, list[float]]

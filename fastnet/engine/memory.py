@@ -126,7 +126,8 @@ class Source(NamedTuple):
 class Batch(NamedTuple):
     """A source as programs take it, y (1, num), and the rows of each step: row r of step k is the source's rows[k, r].
 
-    rows (steps, N) int64 may have a single row for all steps.
+    rows (steps, N) int64 may have a single row for all steps.  shares, of the same shape and in the model's dtype,
+    are the parts that the rows have in the loss of their step; None is 1 / N each.
     """
 
     X: Matrix
@@ -134,13 +135,14 @@ class Batch(NamedTuple):
     mean: Matrix
     scale: Matrix
     rows: Matrix
+    shares: Matrix | None = None
 
     @classmethod
-    def of(cls, source: Source, rows: Matrix) -> Batch:
-        """The rows of a source."""
+    def of(cls, source: Source, rows: Matrix, shares: Matrix | None = None) -> Batch:
+        """The rows of a source, and their shares."""
         X, y, mean, scale = source
         labels = None if y is None else Matrix(y.reshape(1, -1))
-        return cls(Matrix(X), labels, Matrix(mean), Matrix(scale), rows)
+        return cls(Matrix(X), labels, Matrix(mean), Matrix(scale), rows, shares)
 
 
 class Activations(NamedTuple):
@@ -151,7 +153,7 @@ class Activations(NamedTuple):
     d_hidden: Matrix | None
     scores: Matrix
     transposed: Matrix | None  # W2.T, (C, H)
-    per_row: Matrix | None  # row 0: sum of exponentials, 1: margin, 2: hits
+    per_row: Matrix | None  # row 0: sum of exponentials, 1: margin, 2: hits, 3: shares, where they differ
     gradients: tuple[Matrix, ...] | None  # of W1, b1, W2, b2, summed over the blocks of a large batch
 
 

@@ -37,7 +37,7 @@ from fastnet.engine.lines import (
     store,
 )
 from fastnet.engine.matrix import emit_address, number
-from fastnet.engine.rules import update
+from fastnet.engine.rules import update, update_bias
 from fastnet.engine.tile import narrow, tile_columns, tile_lines, tile_mr, tile_rows
 from fastnet.engine.units import smaller
 
@@ -183,8 +183,16 @@ def add_slices(partial, slices, stride, bias, r0, r1, columns, rectify, out):
 
 
 @kernel
-def softmax_loss(scores, per_row, batch, k, first, r0, r1, classes, inverse_rows):
-    """Turn scores into d_scores = (softmax(scores) - onehot(y)) / N, row by row.
+def share_of(shares, k, r, inverse_rows):
+    """What row r of step k counts for in the loss: 1 / N where shares is None."""
+    if shares is None:
+        return inverse_rows
+    return shares[k % shares.rows, r]
+
+
+@kernel
+def softmax_loss(scores, per_row, batch, shares, k, first, r0, r1, classes, inverse_rows, frozen):
+    """Turn scores into d_scores = (softmax(scores) - onehot(y)) * share, row by row; 0 for the `frozen` first classes.
 
     The terms of the loss and whether the label scored best are left in per_row: the logarithm is taken for
     a line of rows at once by loss_and_hits.
@@ -209,18 +217,23 @@ def softmax_loss(scores, per_row, batch, k, first, r0, r1, classes, inverse_rows
             store(scores, r, j, e)
             total = total + e
         denominator = lane_sum(total)
-        factor = splat(inverse_rows / denominator)
+        share = share_of(shares, k, first + r, inverse_rows)
+        factor = splat(share / denominator)
         for j in range(0, classes, line):
             store(scores, r, j, load(scores, r, j) * factor)
-        scores[r, label] -= inverse_rows
+        scores[r, label] -= share
+        for j in range(frozen):
+            scores[r, j] = 0
         per_row[0, r] = denominator
         per_row[1, r] = top - own
         per_row[2, r] = 1 if own >= top and lane_max(best_before) < top else 0
+        if shares is not None:
+            per_row[3, r] = share
 
 
 @kernel
-def loss_and_hits(per_row, rows):
-    """The sum over rows of -log softmax(scores)[y], and how many labels scored best."""
+def loss_and_hits(per_row, shares, rows):
+    """The sum over rows of -log softmax(scores)[y], and how many labels scored best; by shares, where they differ."""
     line = lanes(per_row)
     zero = splat(number(per_row, 0))
     one = splat(number(per_row, 1))
@@ -228,8 +241,16 @@ def loss_and_hits(per_row, rows):
     hits = zero
     for r in range(0, rows, line):
         rest = rows - r
-        loss = loss + log(first_lanes(rest, load(per_row, 0, r), one)) + first_lanes(rest, load(per_row, 1, r), zero)
-        hits = hits + first_lanes(rest, load(per_row, 2, r), zero)
+        if shares is None:
+            loss = (
+                loss + log(first_lanes(rest, load(per_row, 0, r), one)) + first_lanes(rest, load(per_row, 1, r), zero)
+            )
+            hits = hits + first_lanes(rest, load(per_row, 2, r), zero)
+        else:
+            share = first_lanes(rest, load(per_row, 3, r), zero)
+            term = log(first_lanes(rest, load(per_row, 0, r), one)) + first_lanes(rest, load(per_row, 1, r), zero)
+            loss = fma(share, term, loss)
+            hits = fma(share, first_lanes(rest, load(per_row, 2, r), zero), hits)
     return float(lane_sum(loss)), float(lane_sum(hits))
 
 
@@ -311,7 +332,7 @@ def bias(rule, b, rows, parameter, columns, sums, resume, last, c, k):
             total = total + load(b, r, j)
         store(sums, 0, j, total)
         if last:
-            update(rule, parameter, 0, j, total, c, k)
+            update_bias(rule, parameter, 0, j, total, c, k)
 
 
 @kernel

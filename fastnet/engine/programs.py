@@ -11,22 +11,19 @@ their gradient, and a worker's part of W1 stays in its own cache.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
-from numba.extending import overload
+from typing import NamedTuple
 
 from fastnet.engine.barrier import wait
 from fastnet.engine.digit_tile import DigitTile
 from fastnet.engine.digits import COLUMNS
+from fastnet.engine.first_layer import Part, first_gradient, first_product
 from fastnet.engine.fixed import (
     find_scales,
     forget_scales,
-    forward_fixed,
     pack_gradient,
     pack_stale,
-    weight_group_fixed,
 )
-from fastnet.engine.kernel import KERNEL_OPTIONS, kernel, program
+from fastnet.engine.kernel import kernel, program
 from fastnet.engine.matrix import number
 from fastnet.engine.memory import Matrix
 from fastnet.engine.phases import (
@@ -34,8 +31,6 @@ from fastnet.engine.phases import (
     PANEL,
     add_slices,
     bias,
-    forward,
-    gather,
     loss_and_hits,
     mask,
     product,
@@ -74,16 +69,18 @@ class Plan(NamedTuple):
     slices: int  # of the features, each summed apart
     grain: int  # features that stay in one slice
     stride: int  # rows from one slice to the next in Activations.partial
+    frozen: int = 0  # classes, from the first, whose scores are given: of a logistic output, the one that is 0
 
 
 class Steps(NamedTuple):
-    """The steps of one call: a row of coefficients of the update rule for each, and the L2 strength.
+    """The steps of one call: a row of coefficients of the update rule for each, and a row of their L2 strengths.
 
-    history receives the loss of each step in its first row, the hits in its second.
+    history receives the loss of each step in its first row, the hits in its second: the part of the rows that were
+    right where batches have shares, else their number.
     """
 
     coefficients: Matrix
-    reg: Any
+    reg: Matrix
     history: Matrix
 
 
@@ -116,72 +113,6 @@ def rows_of(unit, mr, rows):
     """The bounds of a unit's rows: whole tiles."""
     begin, end = share(groups(rows, mr), unit, row_units(mr, rows))
     return begin * mr, smaller(end * mr, rows)
-
-
-def first_product(tile, batch, k, first, part, ahead, layer, fixed, scratch, out, out_row):
-    """out[out_row + r] = X[row r, p0:p1] @ W1[p0:p1] for the rows r0 <= r < r1 of the block at `first`.
-
-    The part ahead is the one whose pixels are likely to be asked for next.
-    """
-    raise NotImplementedError("compiled code only")
-
-
-def first_gradient(
-    tile, rule, batch, k, first, rows, g, row, width, layer, fixed, d_first, scratch,
-    sums, sums_row, resume, last, c, reg,
-):  # fmt: skip
-    """The gradient of group g of W1, `width` rows from `row` on; with last, their update."""
-    raise NotImplementedError("compiled code only")
-
-
-@overload(first_product, jit_options=KERNEL_OPTIONS)
-def _first_product(tile, batch, k, first, part, ahead, layer, fixed, scratch, out, out_row):
-    def of_floats(tile, batch, k, first, part, ahead, layer, fixed, scratch, out, out_row):
-        forward(
-            tile, batch, k, first, part.r0, part.r1, part.p0, part.p1, layer.weight.value, layer.outputs,
-            scratch.panel, out, out_row,
-        )  # fmt: skip
-
-    def of_digits(tile, batch, k, first, part, ahead, layer, fixed, scratch, out, out_row):
-        forward_fixed(tile, batch, k, first, part, ahead, fixed, scratch.fixed, layer.outputs, out, out_row)
-
-    return of_floats if tile.digits is None else of_digits
-
-
-@overload(first_gradient, jit_options=KERNEL_OPTIONS)
-def _first_gradient(
-    tile, rule, batch, k, first, rows, g, row, width, layer, fixed, d_first, scratch,
-    sums, sums_row, resume, last, c, reg,
-):  # fmt: skip
-    def of_floats(
-        tile, rule, batch, k, first, rows, g, row, width, layer, fixed, d_first, scratch,
-        sums, sums_row, resume, last, c, reg,
-    ):  # fmt: skip
-        gather(scratch.panel, batch, k, first, rows, row, width)
-        weight_group(
-            tile, rule, scratch.panel, 0, d_first, rows, layer.weight, g, row, width, layer.outputs,
-            sums, sums_row, resume, last, c, k, reg,
-        )  # fmt: skip
-
-    def of_digits(
-        tile, rule, batch, k, first, rows, g, row, width, layer, fixed, d_first, scratch,
-        sums, sums_row, resume, last, c, reg,
-    ):  # fmt: skip
-        weight_group_fixed(
-            tile, rule, batch, k, first, rows, layer.weight, g, row, width, layer.outputs,
-            scratch.sums, sums, sums_row, resume, last, fixed, scratch.fixed, c, reg,
-        )  # fmt: skip
-
-    return of_floats if tile.digits is None else of_digits
-
-
-class Part(NamedTuple):
-    """Some rows of a block and some features: those from r0 and p0 on, before r1 and p1."""
-
-    r0: Any
-    r1: Any
-    p0: Any
-    p1: Any
 
 
 @kernel
@@ -223,7 +154,7 @@ def middle_unit(unit, tiles, plan, batch, k, first, rows, layer1, layer2, a):
     scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1)
     classes = layer1.outputs if layer2 is None else layer2.outputs
     inverse_rows = number(a.scores, 1.0 / plan.rows)
-    softmax_loss(a.scores, a.per_row, batch, k, first, r0, r1, classes, inverse_rows)
+    softmax_loss(a.scores, a.per_row, batch, batch.shares, k, first, r0, r1, classes, inverse_rows, plan.frozen)
     if layer2 is not None:
         product(
             tiles.middle, a.scores, r0, r1 - r0, a.transposed, 0, classes,
@@ -297,13 +228,19 @@ def pack_units(phase, tile, layer, fixed, own, tickets, worker, workers):
         pack_stale(tile, unit, layer, fixed, own)
 
 
+@kernel
+def mean_of(total, shares, rows):
+    """The part of a block's loss in the mean over all rows; shares have divided it already."""
+    return total / rows if shares is None else total
+
+
 @program
 def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, barrier, tickets, worker, workers):
     """A step of gradient descent for each row of coefficients; False when the run was aborted.
 
     scratch is this worker's own.
     """
-    c, reg, mr = steps.coefficients, steps.reg, tile_mr(tiles.forward)
+    c, mr = steps.coefficients, tile_mr(tiles.forward)
     d_first = a.scores if layer2 is None else a.d_hidden
     if worker == 0:
         prepare(layer1, layer2, a)  # read after the first barrier
@@ -315,6 +252,7 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
     for k in range(c.rows):
         loss = 0.0
         hits = 0.0
+        reg = steps.reg[0, k]
         if fixed is not None and find_scales(tiles.forward, fixed, scratch.fixed, layer1.outputs):
             pack_units(WEIGHTS, tiles.forward, layer1, fixed, scratch.fixed, tickets, worker, workers)
             if not wait(barrier, workers):
@@ -350,8 +288,8 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
 
             put_back(tickets, MIDDLE, worker, workers)
             if worker == 0:
-                block_loss, block_hits = loss_and_hits(a.per_row, rows)
-                loss += block_loss / plan.rows
+                block_loss, block_hits = loss_and_hits(a.per_row, batch.shares, rows)
+                loss += mean_of(block_loss, batch.shares, plan.rows)
                 hits += block_hits
             if fixed is not None:
                 while True:

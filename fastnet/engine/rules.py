@@ -13,7 +13,7 @@ from typing import Any
 from numba.core import types
 from numba.extending import NativeValue, models, overload, register_model, unbox
 
-from fastnet.engine.kernel import KERNEL_OPTIONS
+from fastnet.engine.kernel import KERNEL_OPTIONS, kernel
 from fastnet.engine.lines import fma, load, splat, sqrt, store
 
 
@@ -37,14 +37,14 @@ def _unbox_rule(typ: RuleType, obj: Any, c: Any) -> NativeValue:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule by name: gradient, sgd, momentum, nesterov or adam."""
+    """A rule by name: gradient, sgd, momentum, nesterov, adam or adamw."""
 
     name: str
 
     @property
     def states(self) -> int:
         """Arrays of the parameter's shape that the rule keeps from step to step."""
-        return {"gradient": 1, "sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2}[self.name]
+        return {"gradient": 1, "sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2, "adamw": 2}[self.name]
 
     @property
     def _numba_type_(self) -> RuleType:
@@ -62,6 +62,16 @@ def update(rule, parameter, i, j, gradient, c, k):
 @overload(update, jit_options=KERNEL_OPTIONS)
 def _update(rule, parameter, i, j, gradient, c, k):
     return _RULES[rule.rule]
+
+
+def update_bias(rule, parameter, i, j, gradient, c, k):
+    """The same for a bias, which does not decay."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(update_bias, jit_options=KERNEL_OPTIONS)
+def _update_bias(rule, parameter, i, j, gradient, c, k):
+    return _RULES["adam" if rule.rule == "adamw" else rule.rule]
 
 
 def _store_gradient(rule, parameter, i, j, gradient, c, k):
@@ -94,17 +104,29 @@ def _nesterov(rule, parameter, i, j, gradient, c, k):
     return w
 
 
-def _adam(rule, parameter, i, j, gradient, c, k):
+@kernel
+def adam_step(parameter, w, i, j, gradient, c, k):
+    """Adam's step from the line of weights w."""
     # Kingma and Ba, "Adam", 2015, algorithm 1.  c[k]: step size, beta1, 1 - beta1, beta2, 1 - beta2,
     # 1 / (1 - beta1**t), 1 / (1 - beta2**t), epsilon.
     m = fma(splat(c[k, 1]), load(parameter.state1, i, j), splat(c[k, 2]) * gradient)
     v = fma(splat(c[k, 3]), load(parameter.state2, i, j), splat(c[k, 4]) * gradient * gradient)
     direction = m * splat(c[k, 5]) / (sqrt(v * splat(c[k, 6])) + splat(c[k, 7]))
-    w = fma(splat(-c[k, 0]), direction, load(parameter.value, i, j))
+    w = fma(splat(-c[k, 0]), direction, w)
     store(parameter.state1, i, j, m)
     store(parameter.state2, i, j, v)
     store(parameter.value, i, j, w)
     return w
+
+
+def _adam(rule, parameter, i, j, gradient, c, k):
+    return adam_step(parameter, load(parameter.value, i, j), i, j, gradient, c, k)
+
+
+def _adamw(rule, parameter, i, j, gradient, c, k):
+    # Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019, algorithm 2: Adam's step from weights that
+    # have shrunk.  c[k, 8]: 1 - step size * decay.
+    return adam_step(parameter, load(parameter.value, i, j) * splat(c[k, 8]), i, j, gradient, c, k)
 
 
 _RULES = {
@@ -113,4 +135,5 @@ _RULES = {
     "momentum": _momentum,
     "nesterov": _nesterov,
     "adam": _adam,
+    "adamw": _adamw,
 }

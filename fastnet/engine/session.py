@@ -126,7 +126,7 @@ def _activations(plan: Plan, layers: tuple[Layer, ...], training: bool) -> Activ
         d_hidden=_matrix(rows, last.inputs, dtype, odd=True) if two and training else None,
         scores=_matrix(rows, last.outputs, dtype, odd=True),
         transposed=_matrix(last.outputs, last.inputs, dtype) if two and training else None,
-        per_row=_matrix(3, rows + SPARE_ROWS, dtype) if training else None,
+        per_row=_matrix(4, rows + SPARE_ROWS, dtype) if training else None,
         gradients=gradients() if training else None,
     )
 
@@ -134,7 +134,8 @@ def _activations(plan: Plan, layers: tuple[Layer, ...], training: bool) -> Activ
 class Trainer:
     """A run of training: the parameters in place, the rule's state, the scratch memory, the workers' number.
 
-    threads is the number of workers, None for as many cores as a step's work is worth.
+    threads is the number of workers, None for as many cores as a step's work is worth.  The first `frozen` classes
+    keep the weights that they have.
     """
 
     def __init__(
@@ -146,12 +147,13 @@ class Trainer:
         threads: int | None = None,
         worth: int = WORTH_IN_A_RUN,
         matmul_precision: str = HIGHEST,
+        frozen: int = 0,
     ) -> None:
         self._source, self._rule = source, rule
         for layer in layers:
             layer.clear_padding()
         digits = digits_for(matmul_precision, source, layers[0], rows)
-        self._plan = plan_for(rows, layers[0].inputs, digits=digits)
+        self._plan = plan_for(rows, layers[0].inputs, digits=digits)._replace(frozen=frozen)
         self._tiles = tiles_for(self._plan, layers, digits)
         self._fixed = None if digits is None else fixed_for(digits, self._plan, source, layers[0])
         self._dtype = layers[0].weight.dtype
@@ -170,15 +172,20 @@ class Trainer:
         groups = -(-layer.inputs // GROUP2)  # at least as many as there are of either size
         return Affine(parameter(layer.weight, groups), parameter(layer.bias, 1), layer.inputs, layer.outputs)
 
-    def run(self, rows: np.ndarray, coefficients: np.ndarray, reg: float) -> tuple[np.ndarray, np.ndarray]:
-        """A step for each row of coefficients; rows (steps or 1, N) are the data set's rows of each step.
+    def run(
+        self, rows: np.ndarray, coefficients: np.ndarray, reg: np.ndarray, shares: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A step for each row of coefficients, with an L2 strength each.
 
-        Returns the loss of each step, before its update, and how many of its rows were classified right.
+        rows (steps or 1, N) are the data set's rows of each step, shares their parts in its loss: None is 1 / N.
+        Returns the loss of each step, before its update, and its accuracy.
         """
         count = len(coefficients)
         history = np.zeros((2, count))
-        steps = Steps(Matrix(coefficients.astype(self._dtype)), self._dtype.type(reg), Matrix(history))
-        batch, meeting = Batch.of(self._source, Matrix(rows)), barrier.new_barrier()
+        strengths = reg.astype(self._dtype).reshape(1, -1)
+        steps = Steps(Matrix(coefficients.astype(self._dtype)), Matrix(strengths), Matrix(history))
+        parts = None if shares is None else Matrix(np.ascontiguousarray(shares, self._dtype))
+        batch, meeting = Batch.of(self._source, Matrix(rows), parts), barrier.new_barrier()
         tickets = new_tickets(programs.PHASES, self.workers)
 
         def arguments(worker: int) -> tuple[Any, ...]:
@@ -187,11 +194,11 @@ class Trainer:
                 self._scratch[worker], meeting, tickets, worker, self.workers,
             )  # fmt: skip
 
-        key = self._tiles, self._rule, self._source.X.dtype, self._dtype, self._affines[1] is None
+        key = self._tiles, self._rule, self._source.X.dtype, self._dtype, self._affines[1] is None, shares is None
         program = compiled_for(programs.train, key, lambda: arguments(0))
         run_on_workers(lambda worker: program(*arguments(worker)), self.workers, lambda: barrier.abort(meeting))
         losses, hits = history
-        return losses, hits
+        return losses, hits / self._plan.rows if shares is None else hits
 
     @property
     def gradients(self) -> list[np.ndarray]:
@@ -206,12 +213,17 @@ class Trainer:
 
 
 def loss_and_gradients(
-    layers: tuple[Layer, ...], source: Source, reg: float, threads: int | None = None, matmul_precision: str = HIGHEST
+    layers: tuple[Layer, ...],
+    source: Source,
+    reg: float,
+    threads: int | None = None,
+    shares: np.ndarray | None = None,
+    matmul_precision: str = HIGHEST,
 ) -> tuple[float, list[np.ndarray]]:
-    """The loss over the whole data set, and the gradients: weight, bias, layer by layer."""
+    """The loss over the whole data set, and the gradients: weight, bias, layer by layer.  shares (1, N) as in run."""
     count = len(source.X)
     trainer = Trainer(layers, source, count, GRADIENT, threads, WORTH_IN_A_CALL, matmul_precision)
-    losses, _ = trainer.run(np.arange(count).reshape(1, -1), np.zeros((1, 1)), reg)
+    losses, _ = trainer.run(np.arange(count).reshape(1, -1), np.zeros((1, 1)), np.array([reg]), shares)
     return float(losses[0]), trainer.gradients
 
 

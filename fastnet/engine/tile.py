@@ -200,10 +200,10 @@ def emit_loop(
     first: ir.Value,
     limit: ir.Value,
     steps: int,
-    acc: dict[tuple[int, int], ir.Value],
-    step: Callable[[ir.Value, dict[tuple[int, int], ir.Value]], dict[tuple[int, int], ir.Value]],
+    acc: dict[Any, ir.Value],
+    step: Callable[[ir.Value, dict[Any, ir.Value]], dict[Any, ir.Value]],
     before_steps: Callable[[ir.Value], object] | None = None,
-) -> tuple[ir.Value, dict[tuple[int, int], ir.Value]]:
+) -> tuple[ir.Value, dict[Any, ir.Value]]:
     """k = first; while k < limit: so many steps.  The k and the accumulators at its end."""
     before = builder.block
     head, body, done = (builder.append_basic_block(f"tile.{n}") for n in ("head", "body", "done"))

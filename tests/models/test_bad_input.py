@@ -327,9 +327,9 @@ def test_the_argument_comes_before_the_models_before_the_environments(argument, 
     asked = []
 
     class Trainer(session.Trainer):
-        def __init__(self, layers, source, rows, rule, threads=None, *others):
+        def __init__(self, layers, source, rows, rule, threads=None, *others, **named):
             asked.append(threads)
-            super().__init__(layers, source, rows, rule, threads, *others)
+            super().__init__(layers, source, rows, rule, threads, *others, **named)
 
     monkeypatch.setattr(session, "Trainer", Trainer)
     if variable is None:

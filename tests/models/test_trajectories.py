@@ -113,6 +113,7 @@ def test_no_iterations_change_nothing():
         "loss_history": [],
         "train_acc_history": [],
         "val_acc_history": [],
+        "val_loss_history": [],
     }
     for name in before:
         np.testing.assert_array_equal(model.params[name], before[name])

@@ -1,0 +1,354 @@
+"""What the two models share: parameters, validation of what callers bring, public methods.
+
+Letters: N rows of X, D inputs, H hidden units, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fastnet import checks, optimizers, schedules, training
+from fastnet.batches import batches_of
+from fastnet.checks import Array
+from fastnet.engine.memory import Layer, Source
+from fastnet.evaluation import Validation
+from fastnet.normalization import Normalization
+from fastnet.optimizers import Optimizer
+from fastnet.parameters import Parameters
+from fastnet.schedules import EpochDecay, Schedule
+from fastnet.stopping import Best, EarlyStopping, Patience, monitor
+from fastnet.weights import class_factors, shares
+
+if TYPE_CHECKING:
+    from fastnet.engine.session import Scorer, Trainer
+
+
+_OF_THE_PROCESS = ("_layers", "_params", "_scorers", "history")  # attributes that are not pickled as they are
+
+
+class Classifier:
+    """What the two models share.  sizes are the widths from the inputs to the classes."""
+
+    def __init__(
+        self,
+        sizes: tuple[int, ...],
+        names: tuple[tuple[str, str], ...],
+        std: float | str,
+        dtype: DTypeLike,
+        seed: int | None,
+        threads: int | None,
+        matmul_precision: str,
+    ) -> None:
+        self.dtype = checks.float_dtype(dtype)
+        self.matmul_precision = checks.matmul_precision(matmul_precision, self.dtype)
+        self.threads = threads
+        self.normalization: Normalization | None = None
+        self.label_names: tuple[str, ...] | None = None
+        self.image_shape: tuple[int, ...] | None = None
+        self.history: dict[str, list[float]] = {}
+        checks.threads(threads)
+        if not isinstance(std, str):
+            std = checks.non_negative("std", std)
+        elif std != "he":
+            raise ValueError(f"std is {std!r}, expected a finite number of at least 0, or 'he'")
+        self._rng = _generator(seed)
+        self._scorers: dict[Any, Scorer] = {}
+        self._layers = tuple(Layer.zeros(i, o, self.dtype) for i, o in pairwise(sizes))
+        self._params = Parameters()
+        for layer, (weight, bias) in zip(self._layers, names, strict=True):
+            dict.__setitem__(self._params, weight, layer.W)
+            dict.__setitem__(self._params, bias, layer.b)
+            deviation = np.sqrt(2 / layer.inputs) if std == "he" else std
+            layer.W[...] = deviation * self._rng.standard_normal(layer.W.shape)
+
+    @property
+    def input_size(self) -> int:
+        """D."""
+        return self._layers[0].inputs
+
+    @property
+    def output_size(self) -> int:
+        """C."""
+        return self._layers[-1].outputs
+
+    @property
+    def params(self) -> Parameters:
+        """The parameters by name: live arrays."""
+        return self._params
+
+    @params.setter
+    def params(self, values: Mapping[str, Any]) -> None:
+        if set(values) != set(self._params):
+            raise ValueError(f"params are {', '.join(values)}, expected {', '.join(self._params)}")
+        arrays = {name: np.asarray(value, self.dtype) for name, value in values.items()}
+        for name, array in arrays.items():
+            if array.shape != self._params[name].shape:
+                raise ValueError(f"{name} has shape {array.shape}, expected {self._params[name].shape}")
+        self._params.update(arrays)
+
+    def loss(
+        self, X: Any, y: Any = None, reg: float = 0.0, threads: int | None = None, *, sample_weight: Any = None
+    ) -> Any:
+        """The scores of X or, with labels, the loss and its gradients.
+
+        X : uint8, float32 or float64 array (N, D)
+        y : integer array (N,) of labels in [0, C), or None
+        reg : strength of the L2 term
+        sample_weight : numbers (N,) of at least 0, or None: the loss is the weighted mean, plus L2, so that a weight of
+            2 is a row twice, and one of 0 a row absent
+
+        Returns the scores (N, C) without y, else `loss, grads`: a float, and a dictionary of arrays shaped as
+        the parameters.  Raises ValueError for input of another kind.
+        """
+        data = checks.features("X", X, self.input_size, self.dtype)
+        if y is None:
+            return self._scores(data, threads)
+        workers = self._workers(threads)
+        from fastnet.engine import session  # imports Numba: half a second that `import fastnet` does not take
+
+        labels = checks.labels("y", y, len(data), self.output_size)
+        reg = checks.non_negative("reg", reg, self.dtype)
+        weights = checks.weights("sample_weight", sample_weight, len(data))
+        parts = None if weights is None else shares(weights)
+        source, precision = self._source(data, labels), self._precision()
+        loss, gradients = session.loss_and_gradients(self._layers, source, reg, workers, parts, precision)
+        return loss, dict(zip(self._params, gradients, strict=True))
+
+    def train(
+        self,
+        X: Any,
+        y: Any,
+        X_val: Any = None,
+        y_val: Any = None,
+        learning_rate: float = 1e-3,
+        learning_rate_decay: float = 0.95,
+        reg: float = 0.5,
+        num_iters: int = 1000,
+        batch_size: int | None = 200,
+        sampling: str = "replacement",
+        indices: Any = None,
+        optimizer: Optimizer | None = None,
+        threads: int | None = None,
+        verbose: bool = False,
+        callback: Callable[[training.Progress], object] | None = None,
+        *,
+        schedule: Schedule | None = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | str | None = None,
+        sample_weight_val: Any = None,
+        early_stopping: EarlyStopping | None = None,
+        restore_best: str | None = None,
+    ) -> dict[str, list[float]]:
+        """Gradient descent on mini-batches; changes the parameters in place.
+
+        X, X_val : uint8, float32 or float64 arrays (num, D); a read-only memmap will do.  No float copy is made
+        y, y_val : integer arrays (num,) of labels in [0, C)
+        learning_rate : step size, multiplied by learning_rate_decay after each epoch, that is, after every
+            max(num // batch_size, 1) iterations; or as the schedule says
+        reg : strength of the L2 term
+        batch_size : N, or None for all rows in every step
+        sampling : "replacement" draws every row anew, "shuffle" goes through a permutation each epoch
+        indices : integer array (num_iters, N) of row numbers to replay; replaces num_iters, batch_size, sampling
+        schedule : how the learning rate changes, in the place of learning_rate_decay: "constant", "linear" (to zero),
+            "cosine" or one of fastnet.schedules, with a warm-up where wanted; or, in the place of learning_rate as
+            well, a function from an int64 array of iteration numbers (from 0) to as many rates
+        optimizer : SGD() (default), Momentum() or Adam(); its state begins anew with each call
+        threads : workers; default the model's, else FASTNET_THREADS, else as many cores as the work is worth.
+            Their number changes no bit of the result
+        verbose : write loss lines to standard output
+        callback : called with a Progress about ten times a second and at the end of each epoch; ends the training
+            by returning True.  One whose attribute every_epoch is False waits for its turn: epochs of a step or two
+            take several times as long when each returns to Python
+        sample_weight, sample_weight_val : numbers (num,) of at least 0.  The loss of a mini-batch is its weighted
+            mean: a weight of 2 is a row twice, one of 0 a row absent, which is never drawn
+        class_weight : factors of the rows' weights by label, 1 for those not named; or "balanced", by which all
+            classes weigh alike.  Of training, not of validation
+        early_stopping : EarlyStopping(monitor, patience, min_delta), told by X_val after each epoch; default none
+        restore_best : "loss" or "accuracy" of X_val: end with the parameters of the epoch where it was best, of
+            equals the first; default None, the last ones
+
+        Returns loss_history (one entry an iteration: the loss before its update), train_acc_history (one an
+        epoch: accuracy on its last mini-batch, before the update), and val_acc_history and val_loss_history (one an
+        epoch, after it; the loss without L2; empty without X_val).  The same lists are `history` while training goes
+        on, and what is left of it after an exception.
+
+        Raises ValueError, with the parameters untouched, for input that does not fit.  Ctrl-C, and an exception
+        from the callback, leave the parameters as of the last finished iteration.
+        """
+        workers = self._workers(threads)
+        data = checks.features("X", X, self.input_size, self.dtype)
+        labels = checks.labels("y", y, len(data), self.output_size)
+        validate = self._validation(X_val, y_val, sample_weight_val, threads)
+        reg = checks.non_negative("reg", reg, self.dtype)
+        weights = checks.weights("sample_weight", sample_weight, len(data))
+        if class_weight is not None:
+            weights = class_factors(class_weight, labels, self.output_size, weights)
+        batches, num_iters = batches_of(self._rng, len(data), num_iters, batch_size, sampling, indices, weights)
+        learning_rate = checks.non_negative("learning_rate", learning_rate, self.dtype)
+        decay = EpochDecay(factor=checks.positive("learning_rate_decay", learning_rate_decay))
+        per_epoch = max(batches.num_train // batches.size, 1)
+        most = float(np.finfo(self.dtype).max)
+        plan = training.Plan(
+            num_iters,
+            per_epoch,
+            schedules.rates(decay if schedule is None else schedule, learning_rate, num_iters, per_epoch, most),
+            lambda weight: np.full(len(weight), reg),
+        )
+        optimizer = optimizers.checked(optimizer, self.dtype)
+        training.check_callback(callback)
+        best = self._best(restore_best, validate)
+        judges: list[training.Judge] = [] if best is None else [best.see]
+        judges += self._stops(early_stopping, validate)
+        callbacks: list[training.Callback] = [training.LossLines()] if verbose else []
+        callbacks += [callback] if callback is not None else []
+        trainer = self._trainer(data, labels, batches.size, optimizer, workers)
+        history = training.History()
+        self.history = vars(history)
+        by_epoch = validate is not None or (callback is not None and getattr(callback, "every_epoch", True))
+        training.run(trainer, batches, optimizer, plan, history, validate, judges, callbacks, by_epoch)
+        if best is not None:
+            best.restore()
+        return self.history
+
+    def predict(self, X: Any, threads: int | None = None) -> NDArray[np.int64]:
+        """The labels (N,) of X (N, D): of equal scores, the first."""
+        return np.asarray(self.loss(X, threads=threads).argmax(axis=1))
+
+    def predict_proba(self, X: Any, threads: int | None = None) -> Array:
+        """The probabilities (N, C) of X (N, D), softmax of the scores, in the model's dtype."""
+        scores = self.loss(X, threads=threads)
+        exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write parameters, normalisation, label names and image shape to an .npz file (see fastnet.load)."""
+        from fastnet import checkpoints
+
+        checkpoints.save(self, path)
+
+    def _arguments(self) -> dict[str, int]:
+        """The sizes, as the constructor takes them."""
+        raise NotImplementedError
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: value for name, value in vars(self).items() if name not in _OF_THE_PROCESS}
+        return state | {"params": {name: np.array(value) for name, value in self._params.items()}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        params = state.pop("params")
+        self._scorers, self.history = {}, {}
+        sizes = [value.shape for value in params.values() if value.ndim == 2]
+        self._layers = tuple(Layer.zeros(i, o, state["dtype"]) for i, o in sizes)
+        arrays = (array for layer in self._layers for array in (layer.W, layer.b))
+        self._params = Parameters(zip(params, arrays, strict=True))
+        vars(self).update(state)
+        self._params.update(params)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name}={value}" for name, value in self._arguments().items())
+        return f"{type(self).__name__}({sizes}, dtype={self.dtype})"
+
+    def _workers(self, threads: int | None) -> int | None:
+        return checks.threads(self.threads if threads is None else threads)
+
+    def _precision(self) -> str:
+        """matmul_precision, which anyone may have set since the model was made."""
+        return checks.matmul_precision(self.matmul_precision, self.dtype)
+
+    def _scores(self, data: Array, threads: int | None) -> Array:
+        """The scores of checked rows."""
+        source = self._source(data)
+        key, scorer = self._take_scorer(source, self._workers(threads))
+        scores = scorer.run(source)
+        self._scorers = {key: scorer}
+        return scores
+
+    def _trainer(
+        self,
+        data: Array,
+        labels: NDArray[np.int64],
+        size: int,
+        optimizer: Optimizer,
+        workers: int | None,
+        frozen: bool = False,
+    ) -> Trainer:
+        """The engine's part of a training on checked rows; `frozen` leaves class 0 as it is."""
+        from fastnet.engine import rules, session  # imports Numba
+
+        rule = rules.Rule(optimizer.rule)
+        return session.Trainer(
+            self._layers, self._source(data, labels), size, rule, workers,
+            matmul_precision=self._precision(), frozen=int(frozen),
+        )  # fmt: skip
+
+    def _take_scorer(self, source: Source, workers: int | None) -> tuple[Any, Scorer]:
+        """A scorer for data sets like this one, and the key under which to keep it.
+
+        The last one is kept: another prediction of as many rows finds its memory allocated and its program chosen.
+        It is taken out while it works, so threads do not share it.
+        """
+        precision = self._precision()
+        key = len(source.X), source.X.dtype, workers, precision
+        scorer = self._scorers.pop(key, None)
+        if scorer is None:
+            from fastnet.engine.session import Scorer  # imports Numba
+
+            scorer = Scorer(self._layers, source, workers, precision)
+        return key, scorer
+
+    def _source(self, data: Array, labels: NDArray[np.int64] | None = None) -> Source:
+        return Source(data, labels, *self._mean_and_scale())
+
+    def _mean_and_scale(self) -> tuple[Array, Array]:
+        """The normalisation as the engine applies it."""
+        if self.normalization is None:
+            return np.zeros((1, self.input_size), self.dtype), np.ones((1, self.input_size), self.dtype)
+        if not isinstance(self.normalization, Normalization):
+            found = type(self.normalization).__name__
+            raise ValueError(f"normalization is of type {found}, expected a Normalization or None")
+        features = len(self.normalization.mean)
+        if features != self.input_size:
+            raise ValueError(f"the normalization has {features} features, expected the model's {self.input_size}")
+        return self.normalization.mean_and_scale(self.dtype)
+
+    def _validation(self, X: Any, y: Any, sample_weight: Any, threads: int | None) -> Validation | None:
+        if (X is None) != (y is None):
+            raise ValueError("X_val and y_val go together, found one without the other")
+        if X is None:
+            if sample_weight is not None:
+                raise ValueError("sample_weight_val goes with X_val and y_val, found it without them")
+            return None
+        data = checks.features("X_val", X, self.input_size, self.dtype)
+        labels = checks.labels("y_val", y, len(data), self.output_size)
+        weights = checks.weights("sample_weight_val", sample_weight, len(data))
+        # Compiled now, not when the first epoch ends: who watches the time would take it for the speed of training.
+        self._scorers = dict([self._take_scorer(self._source(data), self._workers(threads))])
+        return Validation(lambda: self._scores(data, threads), labels, weights)
+
+    def _best(self, restore_best: Any, validate: Validation | None) -> Best | None:
+        if restore_best is None:
+            return None
+        if validate is None:
+            raise ValueError(f"restore_best is {restore_best!r} without a validation set, expected X_val and y_val")
+        return Best(monitor("restore_best", restore_best), list(self._params.values()))
+
+    def _stops(self, early_stopping: Any, validate: Validation | None) -> list[training.Judge]:
+        if early_stopping is None:
+            return []
+        if not isinstance(early_stopping, EarlyStopping):
+            raise ValueError(f"early_stopping is {early_stopping!r}, expected fastnet.EarlyStopping() or None")
+        if validate is None:
+            raise ValueError("early_stopping needs a validation set, expected X_val and y_val")
+        return [Patience(early_stopping).over]
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    if seed is not None:
+        seed = checks.whole("seed", seed, 0)
+    return np.random.default_rng(seed)

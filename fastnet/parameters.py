@@ -1,0 +1,46 @@
+"""A model's parameters under their names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastnet.checks import Array
+
+
+class Parameters(dict[str, Array]):
+    """A model's parameters by name: live arrays, the ones that training changes.
+
+    `params["W1"][:] = ...` and `params["W1"] = ...` both write into the model; the second checks the shape.
+    """
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self[name][...] = self._checked(name, value)
+
+    def _checked(self, name: str, value: Any) -> Array:
+        if name not in self:
+            raise ValueError(f"no parameter {name!r}, expected one of {', '.join(self)}")
+        array = np.asarray(value, self[name].dtype)
+        if array.shape != self[name].shape:
+            raise ValueError(f"{name} has shape {array.shape}, expected {self[name].shape}")
+        return array
+
+    def update(self, *others: Any, **named: Any) -> None:
+        """Write several parameters, as `params[name] = value` does each: all of them or, where one is wrong, none."""
+        values = {name: self._checked(name, value) for name, value in dict(*others, **named).items()}
+        for name, array in values.items():
+            self[name][...] = array
+
+    # A dictionary's own |= is declared for dictionaries of one type alone; this one takes what update takes.
+    def __ior__(self, values: Any) -> Parameters:  # type: ignore[override,misc]
+        self.update(values)
+        return self
+
+    def _refuse(self, *_: Any) -> Any:
+        raise ValueError(f"the parameters {', '.join(self)} are the model's: none can be removed or added")
+
+    __delitem__ = pop = popitem = clear = setdefault = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)  # copied or pickled without its model it is a plain dictionary

@@ -1,0 +1,142 @@
+"""Schedules of the learning rate: the factor by which it is multiplied, iteration by iteration.
+
+    net.train(X, y, learning_rate=0.05, schedule=fastnet.schedules.Linear(warmup=0.05))
+
+warmup is a fraction of the training: over so many iterations (rounded) the rate rises in equal steps, to be at
+its height in the one after (Goyal et al. 2017, arXiv:1706.02677).  A function from iteration
+numbers to rates will do as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.checks import non_negative, open_unit, positive
+
+Iterations = NDArray[np.int64]
+Factors = NDArray[np.float64]
+Rates = Callable[[Iterations], Factors]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same rate throughout, after the warm-up.
+
+    warmup : fraction of the training in [0, 1), default 0
+    """
+
+    warmup: float = 0.0
+
+    def __post_init__(self) -> None:
+        open_unit("warmup", self.warmup)
+
+    def factors(self, iterations: Iterations, num_iters: int, per_epoch: int) -> Factors:
+        """The factors at some iterations (from 0) of a training of num_iters, with per_epoch in an epoch."""
+        warm = round(self.warmup * num_iters)
+        return np.minimum(1.0, (iterations + 1) / (warm + 1)) * self._after(iterations, warm, num_iters, per_epoch)
+
+    def _after(self, iterations: Iterations, warm: int, num_iters: int, per_epoch: int) -> Factors:
+        """The factors without the warm-up; those of its iterations are 1 where they would only begin after it."""
+        return np.ones(len(iterations))
+
+
+@dataclass(frozen=True)
+class EpochDecay(Constant):
+    """Multiplied by `factor` after each epoch: the lab's schedule.
+
+    factor : float above 0, default 0.95
+    """
+
+    factor: float = 0.95
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive("factor", self.factor)
+
+    def _after(self, iterations: Iterations, warm: int, num_iters: int, per_epoch: int) -> Factors:
+        return np.asarray(np.power(self.factor, iterations // per_epoch, dtype=np.float64))
+
+
+@dataclass(frozen=True)
+class StepDecay(Constant):
+    """Multiplied by `factor` at each of the moments `at`.
+
+    factor : float, default 0.1
+    at : fractions of the training in [0, 1), default half and three quarters
+    """
+
+    factor: float = 0.1
+    at: tuple[float, ...] = (0.5, 0.75)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        non_negative("factor", self.factor)
+        for fraction in self.at:
+            open_unit("at", fraction)
+
+    def _after(self, iterations: Iterations, warm: int, num_iters: int, per_epoch: int) -> Factors:
+        passed = sum((iterations >= round(fraction * num_iters)).astype(np.int64) for fraction in self.at)
+        return np.asarray(np.power(self.factor, passed * np.ones(len(iterations))))
+
+
+@dataclass(frozen=True)
+class Linear(Constant):
+    """Falls in equal steps after the warm-up, to zero where the training ends."""
+
+    def _after(self, iterations: Iterations, warm: int, num_iters: int, per_epoch: int) -> Factors:
+        return 1.0 - np.maximum(iterations - warm, 0) / max(num_iters - warm, 1)
+
+
+@dataclass(frozen=True)
+class Cosine(Constant):
+    """Falls after the warm-up along half a wave of the cosine, to zero where the training ends.
+
+    (Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts.)
+    """
+
+    def _after(self, iterations: Iterations, warm: int, num_iters: int, per_epoch: int) -> Factors:
+        return 0.5 + 0.5 * np.cos(np.pi * np.maximum(iterations - warm, 0) / max(num_iters - warm, 1))
+
+
+NAMES = {"constant": Constant, "linear": Linear, "cosine": Cosine}
+Schedule = str | Constant | Rates
+
+
+def rates(schedule: Schedule, learning_rate: float, num_iters: int, per_epoch: int, most: float) -> Rates:
+    """The function from iteration numbers to rates that a schedule means, checked for the whole training.
+
+    A function of the caller's is asked once, for all iterations: no surprise is left for the midst of training.
+    Raises ValueError for a name that is none, and for rates that are not finite numbers from 0 to `most`.
+    """
+    if isinstance(schedule, str) and schedule in NAMES:
+        schedule = NAMES[schedule]()
+    if isinstance(schedule, Constant):
+        plan = schedule
+        return lambda iterations: learning_rate * plan.factors(iterations, num_iters, per_epoch)
+    if isinstance(schedule, str) or not callable(schedule):
+        names = ", ".join(map(repr, NAMES))
+        raise ValueError(f"schedule is {schedule!r}, expected one of {names}, of fastnet.schedules, or a function")
+    table = _checked(schedule(np.arange(num_iters)), num_iters, most)
+    return lambda iterations: table[iterations]
+
+
+def _checked(found: Any, num_iters: int, most: float) -> Factors:
+    given = np.asarray(found)
+    if given.shape != (num_iters,) or given.dtype.kind not in "uif":
+        raise ValueError(
+            f"the schedule returned {given.dtype} of shape {given.shape} for {num_iters} iterations, "
+            "expected a rate for each"
+        )
+    table = given.astype(np.float64)
+    wrong = np.flatnonzero(~((table >= 0) & (table <= most)))
+    if len(wrong):
+        raise ValueError(
+            f"the schedule returned {table[wrong[0]]} for iteration {wrong[0]}, "
+            f"expected finite numbers of at least 0, up to {most:.3g}"
+        )
+    return table

@@ -1,0 +1,295 @@
+"""What both estimators do: check what scikit-learn's users bring, fit, predict."""
+
+from __future__ import annotations
+
+import warnings
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from fastnet import checks, optimizers, schedules, training
+from fastnet.batches import Weights
+from fastnet.checks import Array
+from fastnet.classifier import Classifier
+from fastnet.evaluation import Validation
+from fastnet.models import SoftmaxClassifier, TwoLayerNet
+from fastnet.normalization import Normalization
+from fastnet.optimizers import Momentum, Optimizer
+from fastnet.sklearn.epochs import AdamEpsilonLast, Course, Epochs, Record, SteadyRate, glorot
+from fastnet.stopping import Best
+from fastnet.weights import class_factors
+
+READ = [np.float64, np.float32, np.uint8]  # types of X that are trained on as they are; others become the first
+OWN_RATES = ("constant", "invscaling", "adaptive")  # MLPClassifier's, which change between epochs
+SCALES = ("standard", "mean", None)
+
+
+class Estimator(ClassifierMixin, BaseEstimator):
+    """fit and predict, by the attributes that a constructor set."""
+
+    network_: Classifier
+    classes_: NDArray[Any]
+    _record: Record
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Estimator:
+        """Train on X (n_samples, n_features) and labels y (n_samples,): integers, strings, floats or bools.
+
+        sample_weight : (n_samples,) numbers of at least 0: 2 is a row twice, 0 a row absent
+        X_val, y_val : a validation set, scored after each epoch; with early_stopping it decides
+        sample_weight_val : (n_val,) weights of its rows
+
+        Raises ValueError or TypeError, with the estimator as it was, for arguments and data that do not fit.
+        """
+        hidden, optimizer = self._hidden(), self._optimizer()
+        alpha = checks.non_negative("alpha", self.alpha)
+        if self.scale not in SCALES:
+            raise ValueError(f"scale is {self.scale!r}, expected 'standard', 'mean' or None")
+        workers = checks.threads(self.threads)
+        training.check_callback(self.callback)
+        going_on = bool(self.warm_start) and hasattr(self, "network_")
+        X, y = validate_data(self, X, y, dtype=READ, order="C", reset=not going_on)
+        classes, labels = self._labels(y, going_on)
+        weights = checks.weights("sample_weight", sample_weight, len(X))
+        normalization = self.network_.normalization if going_on else self._normalization(X, weights)
+        if self.class_weight is not None:
+            weights = self._class_weights(classes, labels, weights)
+        rng = check_random_state(self.random_state)
+        if going_on:
+            network = self.network_
+        else:
+            network = self._new_network((X.shape[1], *hidden, len(classes)), X.dtype, rng)
+            network.normalization = normalization
+        data = checks.features("X", X, network.input_size, network.dtype)
+        rows, validate = self._divide(network, data, labels, weights, rng, (X_val, y_val, sample_weight_val), classes)
+        if weights is not None:
+            rows = rows[weights[rows] > 0]
+        present = np.unique(labels[rows])
+        if len(present) < 2:
+            raise ValueError(
+                f"the rows to train on are all of 1 class, {classes[present].tolist()}, expected at least 2 classes"
+            )
+        optimizer = optimizers.checked(optimizer, network.dtype)
+        epochs = Epochs(rng, rows, self._batch_size(len(rows)), bool(self.shuffle), weights)
+        record = self._record if going_on else Record()
+        course = self._train(network, data, labels, epochs, optimizer, alpha, validate, record, workers)
+        self.classes_, self.network_, self._record = classes, network, record
+        self._publish(record)
+        if not course.stopped and record.n_iter == self.max_iter:
+            warnings.warn(
+                f"max_iter={self.max_iter} epochs have not been enough: the loss still falls by tol or more",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The classes (n_samples,) of X (n_samples, n_features)."""
+        scores = self._scores(X)  # first: it says when there are no classes yet
+        return np.asarray(self.classes_[scores.argmax(axis=1)])
+
+    def predict_proba(self, X: Any) -> Array:
+        """The probabilities (n_samples, n_classes) of X (n_samples, n_features), in the order of classes_."""
+        scores = self._scores(X)
+        exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """The logarithms of the probabilities (n_samples, n_classes), finite where these underflow."""
+        scores = self._scores(X)
+        scores -= scores.max(axis=1, keepdims=True)
+        return np.asarray(scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)))
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """The weights (inputs, outputs) of each layer, of features as `scale` leaves them."""
+        return self._arrays(0)
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """The biases (outputs,) of each layer."""
+        return self._arrays(1)
+
+    def _arrays(self, first: int) -> list[Array]:
+        if not hasattr(self, "network_"):
+            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
+        arrays = list(self.network_.params.values())[first::2]
+        return [*arrays[:-1], arrays[-1][..., 1:]] if len(self.classes_) == 2 else arrays
+
+    def _hidden(self) -> tuple[int, ...]:
+        """The sizes of the hidden layers: one, or none."""
+        raise NotImplementedError
+
+    def _scores(self, X: Any) -> Array:
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=READ, order="C", reset=False)
+        scores: Array = self.network_.loss(X, threads=self.threads)
+        return scores
+
+    def _labels(self, y: Any, going_on: bool) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """The classes, and the index of each row's."""
+        check_classification_targets(y)
+        if type_of_target(y).startswith("multilabel"):
+            raise ValueError("y has several labels a row, expected one: multilabel targets are not supported")
+        classes, labels = np.unique(column_or_1d(y, warn=True), return_inverse=True)
+        if going_on and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"y has the classes {classes.tolist()}, expected those of the fit that warm_start goes on from: "
+                f"{self.classes_.tolist()}"
+            )
+        if len(classes) < 2:
+            raise ValueError(f"y has 1 class, {classes.tolist()}, expected at least 2 classes")
+        return classes, labels
+
+    def _normalization(self, X: Array, weights: Weights | None) -> Normalization | None:
+        if self.scale is None:
+            return None
+        return Normalization.fit(X, scale=self.scale == "standard", sample_weight=weights)
+
+    def _class_weights(self, classes: NDArray[Any], labels: NDArray[np.int64], weights: Weights | None) -> Weights:
+        if isinstance(self.class_weight, str):
+            return class_factors(self.class_weight, labels, len(classes), weights)
+        factors = compute_class_weight(self.class_weight, classes=classes, y=classes[labels])
+        return class_factors(dict(enumerate(factors)), labels, len(classes), weights)
+
+    def _optimizer(self) -> Optimizer:
+        if self.solver == "adam":
+            return AdamEpsilonLast(self.beta_1, self.beta_2, self.epsilon)
+        if self.solver == "sgd":
+            return Momentum(self.momentum, nesterov=bool(self.nesterovs_momentum))
+        raise ValueError(f"solver is {self.solver!r}, expected 'adam' or 'sgd': fastnet has no other")
+
+    def _batch_size(self, rows: int) -> int:
+        if isinstance(self.batch_size, str) and self.batch_size == "auto":
+            return min(200, rows)
+        size = checks.whole("batch_size", self.batch_size, 1)
+        if size > rows:
+            warnings.warn(f"batch_size is {size}: all {rows} rows are taken at once", stacklevel=3)
+        return min(size, rows)
+
+    @staticmethod
+    def _new_network(sizes: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.RandomState) -> Classifier:
+        """With initial weights drawn as MLPClassifier draws them."""
+        kind: Any = TwoLayerNet if len(sizes) == 3 else SoftmaxClassifier
+        own = np.float64 if dtype == np.float64 else np.float32
+        network: Classifier = kind(*sizes, std=0.0, dtype=own, seed=0)
+        outputs = (*sizes[1:-1], 1 if sizes[-1] == 2 else sizes[-1])  # of two classes the first scores 0
+        values = [value for i, o in pairwise((sizes[0], *outputs)) for value in glorot(rng, i, o)]
+        for target, value in zip(network.params.values(), values, strict=True):
+            target[..., target.shape[-1] - value.shape[-1] :] = value
+        return network
+
+    def _divide(
+        self,
+        network: Classifier,
+        data: Array,
+        labels: NDArray[np.int64],
+        weights: Weights | None,
+        rng: np.random.RandomState,
+        given: tuple[Any, Any, Any],
+        classes: NDArray[Any],
+    ) -> tuple[NDArray[np.int64], Validation | None]:
+        """The rows to train on, and the validation set: the given one, else with early stopping a part of the rows."""
+        X_val, y_val, sample_weight_val = given
+        rows = np.arange(len(data))
+        if X_val is not None and y_val is not None:
+            X_val, y_val = validate_data(self, X_val, y_val, dtype=READ, order="C", reset=False)
+            y_val = column_or_1d(y_val)
+            unseen = np.setdiff1d(y_val, classes)
+            if len(unseen):
+                raise ValueError(
+                    f"y_val holds {unseen[:5].tolist()}, expected the classes of y: {classes[:20].tolist()}"
+                )
+            labels_val = np.searchsorted(classes, y_val)
+            return rows, network._validation(X_val, labels_val, sample_weight_val, self.threads)
+        if X_val is not None or y_val is not None or not self.early_stopping:
+            return rows, network._validation(X_val, y_val, sample_weight_val, self.threads)
+        fraction = checks.positive("validation_fraction", self.validation_fraction)
+        least = np.bincount(labels).min()
+        if not fraction < 1 or least < 2:
+            raise ValueError(
+                f"validation_fraction is {fraction} and the rarest class has {least} row(s), expected a fraction "
+                "below 1 and at least 2 rows of each class: early_stopping divides them; or give X_val and y_val"
+            )
+        # Stratified, as MLPClassifier's documentation says; its code does so for two classes alone (1.9).
+        rows, held_out = train_test_split(rows, random_state=rng, test_size=fraction, stratify=labels)
+        if sample_weight_val is not None:
+            raise ValueError("sample_weight_val goes with X_val and y_val, found it without them")
+        own = None if weights is None else weights[held_out]
+        return rows, network._validation(data[held_out], labels[held_out], own, self.threads)
+
+    def _train(
+        self,
+        network: Classifier,
+        data: Array,
+        labels: NDArray[np.int64],
+        epochs: Epochs,
+        optimizer: Optimizer,
+        alpha: float,
+        validate: Validation | None,
+        record: Record,
+        workers: int | None,
+    ) -> Course:
+        num_iters = checks.whole("max_iter", self.max_iter, 1) * epochs.per_epoch
+        most = float(np.finfo(network.dtype).max)
+        rate = checks.positive("learning_rate_init", self.learning_rate_init)
+        own = isinstance(self.learning_rate, str) and self.learning_rate in OWN_RATES
+        steady = SteadyRate(rate) if own else None
+        rates = steady or schedules.rates(self.learning_rate, rate, num_iters, epochs.per_epoch, most)
+        history = training.History()
+        course = Course(
+            record=record,
+            epochs=epochs,
+            history=history,
+            rate=steady,
+            learning_rate=self.learning_rate if own and self.solver == "sgd" else "constant",
+            learning_rate_init=rate,
+            power_t=checks.non_negative("power_t", self.power_t),
+            tol=checks.non_negative("tol", self.tol),
+            patience=checks.whole("n_iter_no_change", self.n_iter_no_change, 1),
+            early_stopping=bool(self.early_stopping),
+            verbose=bool(self.verbose),
+            callback=self.callback,
+        )
+        course.begin(validated=validate is not None)
+        best = Best("accuracy", list(network.params.values())) if self.early_stopping else None
+        judges: list[training.Judge] = [course.judge] if validate is not None else []
+        judges += [best.see] if best is not None else []
+        plan = training.Plan(num_iters, epochs.per_epoch, rates, lambda weight: alpha / weight)
+        trainer = network._trainer(data, labels, epochs.size, optimizer, workers, frozen=network.output_size == 2)
+        try:
+            training.run(trainer, epochs, optimizer, plan, history, validate, judges, [course], by_epoch=True)
+        except KeyboardInterrupt:
+            warnings.warn("training was interrupted: the estimator is fitted as far as it got", stacklevel=3)
+        if best is not None:
+            best.restore()
+        return course
+
+    def _publish(self, record: Record) -> None:
+        """MLPClassifier's attributes."""
+        self.n_iter_, self.t_ = record.n_iter, record.t
+        self.loss_, self.best_loss_ = record.loss, record.best_loss
+        self.loss_curve_ = record.loss_curve
+        self.validation_scores_ = record.validation_scores
+        self.validation_loss_curve_ = record.validation_loss_curve
+        self.best_validation_score_ = record.best_validation_score
+        self.n_layers_ = len(self.network_.params) // 2 + 1
+        self.n_outputs_ = self.coefs_[-1].shape[1]
+        self.out_activation_ = "logistic" if len(self.classes_) == 2 else "softmax"

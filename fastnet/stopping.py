@@ -1,0 +1,87 @@
+"""When training has gone on for long enough, and which of its parameters were the best: told by a validation set."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.checks import non_negative, whole
+
+MONITORS = ("loss", "accuracy")
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """End training when the validation set has seen no gain for `patience` epochs in a row.
+
+    monitor : "loss" (default) or "accuracy" of the validation set
+    patience : int, default 10
+    min_delta : float, default 0; a gain counts when it is larger
+    """
+
+    monitor: str = "loss"
+    patience: int = 10
+    min_delta: float = 0.0
+
+    def __post_init__(self) -> None:
+        monitor("monitor", self.monitor)
+        whole("patience", self.patience, 1)
+        non_negative("min_delta", self.min_delta)
+
+
+def monitor(name: str, value: Any) -> str:
+    """One of MONITORS."""
+    if not isinstance(value, str) or value not in MONITORS:
+        raise ValueError(f"{name} is {value!r}, expected {' or '.join(map(repr, MONITORS))}")
+    return value
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a validation set says of the parameters: mean loss, without L2, and accuracy."""
+
+    loss: float
+    accuracy: float
+
+    def cost(self, monitor: str) -> float:
+        """What to make small."""
+        return self.loss if monitor == "loss" else -self.accuracy
+
+
+class Patience:
+    """Counts the epochs since the last gain; nan, which no comparison likes, is none."""
+
+    def __init__(self, rule: EarlyStopping) -> None:
+        self._rule, self._lowest, self._waited = rule, math.inf, 0
+
+    def over(self, scored: Scored) -> bool:
+        """Whether, after one more epoch, it is time to stop."""
+        cost = scored.cost(self._rule.monitor)
+        self._waited += 1
+        if cost < self._lowest - self._rule.min_delta:
+            self._lowest, self._waited = cost, 0
+        return self._waited >= self._rule.patience
+
+
+class Best:
+    """A copy of the parameters where the validation set liked them best, of equals the first."""
+
+    def __init__(self, monitor: str, params: list[NDArray[Any]]) -> None:
+        self._monitor, self._params = monitor, params
+        self._lowest = math.inf
+        self._kept: list[NDArray[Any]] | None = None
+
+    def see(self, scored: Scored) -> None:
+        """Keep what is better than all before."""
+        cost = scored.cost(self._monitor)
+        if cost < self._lowest:
+            self._lowest, self._kept = cost, [np.array(value) for value in self._params]
+
+    def restore(self) -> None:
+        """Bring back what was kept, if anything was."""
+        for value, kept in zip(self._params, self._kept or self._params, strict=True):
+            value[...] = kept
