@@ -10,7 +10,7 @@ Letters: N batch, D inputs, H hidden units, C classes.
 
 from importlib import import_module
 from os import PathLike
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from fastnet._version import __version__
 from fastnet.models import SoftmaxClassifier, TwoLayerNet
@@ -18,9 +18,13 @@ from fastnet.normalization import Normalization
 from fastnet.optimizers import SGD, Adam, Momentum
 from fastnet.training import Progress
 
+if TYPE_CHECKING:
+    from fastnet.searching import LogUniform, search
+
 __all__ = [
     "SGD",
     "Adam",
+    "LogUniform",
     "Momentum",
     "Normalization",
     "Progress",
@@ -28,13 +32,16 @@ __all__ = [
     "TwoLayerNet",
     "__version__",
     "load",
+    "search",
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
-    """`fastnet.data` and `fastnet.plots`, imported when they are first asked for."""
+def __getattr__(name: str) -> Any:
+    """`fastnet.data`, `fastnet.plots` and what `fastnet.searching` exports, imported when they are first asked for."""
     if name in ("data", "plots"):
         return import_module(f"fastnet.{name}")
+    if name in ("search", "LogUniform"):
+        return getattr(import_module("fastnet.searching"), name)
     raise AttributeError(f"module 'fastnet' has no attribute {name!r}")
 
 

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,17 @@ class Progress:
 
 
 Callback = Callable[[Progress], object]
+
+
+@runtime_checkable
+class Punctual(Protocol):
+    """A callback that is to be called after given iterations, and not only when a tenth of a second has passed."""
+
+    def __call__(self, progress: Progress) -> object:
+        """What every callback does."""
+
+    def steps_to_call(self, done: int) -> int:
+        """How many iterations after the first `done` it must be called at the latest, at least 1."""
 
 
 class Steps(Protocol):
@@ -117,6 +128,9 @@ def run(
         count = min(pace.steps, schedule.num_iters - done)
         if validate is not None:
             count = min(count, schedule.to_end_of_epoch(done))
+        count = min(
+            [count, *(callback.steps_to_call(done) for callback in callbacks if isinstance(callback, Punctual))]
+        )
         coefficients = optimizer.coefficients(schedule.rates(done, count), done)
         began = time.perf_counter()
         losses, hits = trainer.run(batches.take(count), coefficients, reg)
