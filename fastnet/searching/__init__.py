@@ -12,7 +12,7 @@ Data flows one way: from run to the streams of outcomes, running and halving, an
 """
 
 from fastnet.searching.grid import LogUniform
-from fastnet.searching.results import Search, SearchProgress
+from fastnet.searching.results import Search, SearchError, SearchProgress
 from fastnet.searching.run import search
 
-__all__ = ["LogUniform", "Search", "SearchProgress", "search"]
+__all__ = ["LogUniform", "Search", "SearchError", "SearchProgress", "search"]

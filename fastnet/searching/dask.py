@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastnet.searching.results import SearchError
 from fastnet.searching.trial import Rows
 
 WORKERS_SECONDS = 30.0  # to wait for the first worker of a cluster
@@ -31,15 +32,15 @@ def connect(address: str, seconds: float = 10.0) -> Any:
 def scattering(executor: Any, rows: Rows) -> Callable[[], Any]:
     """What scatters the data to every worker of an executor's cluster, and returns Dask's future of it.
 
-    Raises RuntimeError for a cluster without workers, or whose workers have other versions than this process.
+    Raises SearchError for a cluster without workers, or whose workers have other versions than this process.
     """
     client = executor._client
     if client.status != "running":
-        raise RuntimeError(f"the executor's Dask client is {client.status}, expected a running one: make a new one")
+        raise SearchError(f"the executor's Dask client is {client.status}, expected a running one: make a new one")
     try:
         client.wait_for_workers(1, timeout=WORKERS_SECONDS)
     except TimeoutError as error:
-        raise RuntimeError(
+        raise SearchError(
             f"the Dask cluster had no worker in {WORKERS_SECONDS:.0f} s, expected at least one: start 'dask worker'"
         ) from error
     refuse_other_versions(client.get_versions(packages=list(SAME)))
@@ -48,7 +49,7 @@ def scattering(executor: Any, rows: Rows) -> Callable[[], Any]:
 
 
 def refuse_other_versions(versions: dict[str, Any]) -> None:
-    """Raise RuntimeError, naming each worker and package, where workers differ from the client."""
+    """Raise SearchError, naming each worker and package, where workers differ from the client."""
     here = _relevant(versions["client"])
     wrong = [
         f"{address} has {name} {found or 'not installed'}, expected {here[name]}"
@@ -57,7 +58,7 @@ def refuse_other_versions(versions: dict[str, Any]) -> None:
         if found != here[name]
     ]
     if wrong:
-        raise RuntimeError(f"the Dask workers differ from this process: {'; '.join(wrong)}: install the same there")
+        raise SearchError(f"the Dask workers differ from this process: {'; '.join(wrong)}: install the same there")
 
 
 def _relevant(versions: dict[str, Any]) -> dict[str, str | None]:

@@ -11,7 +11,7 @@ import numpy as np
 import fastnet
 from fastnet.searching.grid import Point
 from fastnet.searching.journal import Journal
-from fastnet.searching.results import Clock, Search, SearchProgress, line, rank
+from fastnet.searching.results import Clock, Search, SearchError, SearchProgress, line, rank
 from fastnet.searching.trial import DIVERGED, DONE, FAILED, Outcome, Plan, Row, Rows, net_digest
 
 Callback = Callable[[SearchProgress], object]
@@ -71,13 +71,13 @@ class Finding:
     def find_net(self, rows: Rows) -> None:
         """Have the best net in memory, if an earlier run trained it: from its file, else by training it again.
 
-        Raises RuntimeError where there is none.
+        Raises SearchError where there is none.
         """
         if self._best is None:
             ends = [row.status for row in self.rows.values()]
             reasons = [row.reason for row in self.rows.values() if row.status == FAILED]
             first = f", the first with {reasons[0]}" if reasons else "; try smaller learning rates"
-            raise RuntimeError(
+            raise SearchError(
                 f"no combination could be trained: {ends.count(DIVERGED)} diverged, {len(reasons)} failed{first}"
             )
         if self._net is None and self._journal is not None:

@@ -24,6 +24,10 @@ COLUMNS = (
 )
 
 
+class SearchError(RuntimeError):
+    """A search cannot go on, or found nothing; the message says why, and the mend."""
+
+
 class Clock:
     """How long a search has run and will run: total and done count iterations, of all nets together."""
 

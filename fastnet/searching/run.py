@@ -70,7 +70,7 @@ def search(
     The bits of all these do not depend on the order, the workers or the executor, except for the seconds.
 
     Raises ValueError for input that does not fit and for a journal of something else, OSError for one that cannot be
-    written, RuntimeError for an executor that is shut down or broken and where no combination could be trained.
+    written, SearchError (a RuntimeError) for an executor that is shut down or broken and where nothing could be trained.
     Any exception once training has begun, Ctrl-C included, has what had finished as its attribute `search`.
     """
     if not callable(build):

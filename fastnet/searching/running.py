@@ -9,7 +9,7 @@ from typing import Any
 
 from fastnet.searching.crews import Crew
 from fastnet.searching.grid import Point
-from fastnet.searching.results import Clock
+from fastnet.searching.results import Clock, SearchError
 from fastnet.searching.trial import FAILED, Outcome, Row
 
 MOST_LOSSES = 3  # of a point's task, together with the data or the process that it was on
@@ -18,7 +18,7 @@ MOST_LOSSES = 3  # of a point's task, together with the data or the process that
 def side_by_side(crew: Crew, points: Sequence[Point], clock: Clock) -> Generator[tuple[Point, Outcome]]:
     """The outcome of each point, in the order in which they finish.
 
-    A point whose task was lost is submitted anew, with the data.  Raises RuntimeError where the executor is shut
+    A point whose task was lost is submitted anew, with the data.  Raises SearchError where the executor is shut
     down or broken, ValueError where it cannot send what a task needs.
     """
     pending: dict[Future[Outcome], Point] = {}
@@ -52,7 +52,7 @@ def _submit(crew: Crew, points: Sequence[Point]) -> dict[Future[Outcome], Point]
         shared = crew.share()
         return {crew.submit(point, shared): point for point in points}
     except RuntimeError as error:
-        raise RuntimeError(
+        raise SearchError(
             f"the executor takes no work ({error}), expected one that is running: make a new one"
         ) from error
 
@@ -61,7 +61,7 @@ def _outcome(future: Future[Outcome]) -> Any:
     try:
         return future.result()
     except BrokenExecutor as error:
-        raise RuntimeError(
+        raise SearchError(
             f"the executor is broken, one of its processes has died ({error}): make a new one and search again"
         ) from error
     except Exception as error:  # of the executor's own making: a trial's are in its outcome
