@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
 
     from fastnet.searching import Search
 
@@ -125,7 +125,7 @@ def weight_tiles(W: ArrayLike, image_shape: tuple[int, ...]) -> Figure:
     return figure
 
 
-def search_map(search: Search, names: Sequence[str] | None = None, ax: Axes | None = None) -> Figure | SubFigure:
+def search_map(search: Search, names: Sequence[str] | None = None, ax: Axes | None = None) -> Figure:
     """Draw the validation accuracies of a search, a square for each combination, the best one framed.
 
     Parameters
@@ -151,8 +151,8 @@ def search_map(search: Search, names: Sequence[str] | None = None, ax: Axes | No
         best[place] = np.fmax(best.get(place, np.nan), row.val_accuracy)
     rows, columns = (list(dict.fromkeys(place[k] for place in best)) for k in (0, 1))
     cells = np.array([[best.get((r, c), np.nan) for c in columns] for r in rows])
-    figure = _figure(1.6 + 0.9 * len(columns), 1.3 + 0.7 * len(rows)) if ax is None else ax.figure
-    ax = figure.subplots() if ax is None else ax
+    if ax is None:
+        ax = _figure(1.6 + 0.9 * len(columns), 1.3 + 0.7 * len(rows)).subplots()
     ax.set_facecolor(FAINT)  # of squares without an accuracy, on dark axes as well
     ax.imshow(np.ma.masked_invalid(cells), cmap="viridis", aspect="auto")
     _mark(ax, cells)
@@ -164,6 +164,7 @@ def search_map(search: Search, names: Sequence[str] | None = None, ax: Axes | No
         ax.set_yticks([])
         ax.set_ylabel("")
     ax.set_title("accuracy on the validation set", fontsize="medium")
+    figure: Figure = ax.figure  # type: ignore[assignment]  # or a part of one, which draws as well
     return figure
 
 

@@ -74,8 +74,9 @@ class Finding:
         Raises SearchError where there is none.
         """
         if self._best is None:
-            ends = [row.status for row in self.rows.values()]
-            reasons = [row.reason for row in self.rows.values() if row.status == FAILED]
+            in_order = [row for _, row in self.search().finished]
+            ends = [row.status for row in in_order]
+            reasons = [row.reason for row in in_order if row.status == FAILED]
             first = f", the first with {reasons[0]}" if reasons else "; try smaller learning rates"
             raise SearchError(
                 f"no combination could be trained: {ends.count(DIVERGED)} diverged, {len(reasons)} failed{first}"

@@ -61,7 +61,7 @@ def search(
     refit : train the best combination anew, from the beginning, on X and X_val together (a copy of both), with all
         threads; best_net and best_stats are then of that
     callback : called with a SearchProgress whenever a combination has finished
-    halving : successive halving by this factor, from 2 on: all start, the best num_iters-th parts go on.  Nets that
+    halving : successive halving by this factor, from 2 on: all start, of n the best n // halving go on.  Nets that
         wait for their turn stay in memory
     metric : what the best is best in, "val_accuracy" or "val_loss" (cross-entropy, without the L2 term)
     train_settings : other arguments of train, the same for all nets
@@ -70,7 +70,7 @@ def search(
     The bits of all these do not depend on the order, the workers or the executor, except for the seconds.
 
     Raises ValueError for input that does not fit and for a journal of something else, OSError for one that cannot be
-    written, SearchError (a RuntimeError) for an executor that is shut down or broken and where nothing could be trained.
+    written, SearchError (a RuntimeError) for an executor that is shut down or broken, and where no net got trained.
     Any exception once training has begun, Ctrl-C included, has what had finished as its attribute `search`.
     """
     if not callable(build):
