@@ -66,7 +66,6 @@ class _Runner:
     def __init__(self, race: _Race, point: Point) -> None:
         self.point = point
         self.scores: list[float] = []
-        self.ended = False
         self._race = race
         self._words: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="fastnet search", daemon=True)
@@ -103,7 +102,6 @@ class _Runner:
                 outcome = attempt(race.plan, self.point, race.rows, lambda net: _AtRungs(net, self._wanted, self))
             except Stopped:
                 return
-        self.ended = True
         race.events.put((self, replace(outcome, row=replace(outcome.row, scores=tuple(self.scores)))))
 
     def _wanted(self) -> bool:
@@ -141,6 +139,7 @@ def halved(
     """
     race = _Race(plan, rows, rungs, threading.Semaphore(workers))
     runners: list[_Runner] = []
+    ended: set[_Runner] = set()
     scores = {point.number: list(known[point.number].scores) for point in points if point.number in known}
     final = {number: plan.score(row.val_accuracy, row.val_loss) for number, row in known.items()}
     racing = [point.number for point in points]
@@ -152,7 +151,7 @@ def halved(
         for rung in range(len(rungs.iterations)):
             if rung == 0:
                 runners += [_Runner(race, point) for point in points if point.number not in known]
-            running = [runner for runner in runners if not runner.ended]
+            running = [runner for runner in runners if runner not in ended]
             for runner in running if rung else []:
                 runner.go_on(True)
             for _ in running:
@@ -160,6 +159,7 @@ def halved(
                 clock.done += rungs.steps_to(rung)
                 scores[runner.point.number] = runner.scores
                 if outcome is not None:
+                    ended.add(runner)
                     final[runner.point.number] = plan.score(outcome.row.val_accuracy, outcome.row.val_loss)
                     yield runner.point, outcome
             if rung == len(rungs.survivors):
@@ -167,11 +167,12 @@ def halved(
             standing = {n: scores[n][rung] if rung < len(scores[n]) else final[n] for n in racing}
             best_first = sorted(racing, key=lambda n: (-standing[n] if math.isfinite(standing[n]) else math.inf, n))
             racing = best_first[: rungs.survivors[rung]]
-            dropped = [r for r in runners if not r.ended and r.point.number not in racing]
+            dropped = [r for r in runners if r not in ended and r.point.number not in racing]
             for runner in dropped:
                 runner.go_on(False)
             for _ in dropped:
                 runner, outcome = race.events.get()
+                ended.add(runner)
                 if outcome is not None:
                     yield runner.point, outcome
     finally:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import BrokenExecutor, Future
+from queue import SimpleQueue
 from typing import Any
 
 from fastnet.searching.crews import Crew
@@ -21,36 +22,46 @@ def side_by_side(crew: Crew, points: Sequence[Point], clock: Clock) -> Generator
     A point whose task was lost is submitted anew, with the data.  Raises SearchError where the executor is shut
     down or broken, ValueError where it cannot send what a task needs.
     """
-    pending: dict[Future[Outcome], Point] = {}
+    pending: dict[Future[Outcome], tuple[Point, Any]] = {}
+    # Not `concurrent.futures.wait`, which never returns for futures that the shutdown of an executor has cancelled.
+    finished: SimpleQueue[Future[Outcome]] = SimpleQueue()
     losses: Counter[int] = Counter()
-    waiting = list(points)
     clock.total += sum(map(crew.plan.iterations, points))
+
+    def submit(point: Point, shared: Any) -> None:
+        future = _running(crew.submit, point, shared)
+        pending[future] = point, shared
+        future.add_done_callback(finished.put)
+
     try:
-        while waiting or pending:
-            if waiting:
-                pending |= _submit(crew, waiting)
-            finished, _ = wait(pending, return_when=FIRST_COMPLETED)
-            waiting = []
-            for future in finished:
-                point = pending.pop(future)
-                if not future.cancelled():
-                    clock.done += crew.plan.iterations(point)
-                    yield point, _outcome(future)
-                    continue
-                losses[point.number] += 1
-                if losses[point.number] < MOST_LOSSES:
-                    waiting.append(point)
-                else:
-                    yield point, Outcome(Row(FAILED, reason=f"lost by the executor {MOST_LOSSES} times"))
+        current = _running(crew.share)
+        for point in points:
+            submit(point, current)
+        while pending:
+            future = finished.get()
+            point, shared = pending.pop(future)
+            if not future.cancelled():
+                clock.done += crew.plan.iterations(point)
+                yield point, _outcome(future)
+                continue
+            losses[point.number] += 1
+            if losses[point.number] == MOST_LOSSES:
+                yield point, Outcome(Row(FAILED, reason=f"lost by the executor {MOST_LOSSES} times"))
+                continue
+            if shared is current:  # else its loss has been mended with that of another point
+                current = _running(crew.share)
+            submit(point, current)
     finally:
         for future in pending:
             future.cancel()
 
 
-def _submit(crew: Crew, points: Sequence[Point]) -> dict[Future[Outcome], Point]:
+def _running(ask: Callable[..., Any], *arguments: Any) -> Any:
+    """What an executor that is running answers."""
     try:
-        shared = crew.share()
-        return {crew.submit(point, shared): point for point in points}
+        return ask(*arguments)
+    except SearchError:
+        raise
     except RuntimeError as error:
         raise SearchError(
             f"the executor takes no work ({error}), expected one that is running: make a new one"
