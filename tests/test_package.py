@@ -15,7 +15,18 @@ import fastnet
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 
-PUBLIC = {"TwoLayerNet", "SoftmaxClassifier", "load", "Normalization", "SGD", "Momentum", "Adam", "Progress"}
+PUBLIC = {
+    "TwoLayerNet",
+    "SoftmaxClassifier",
+    "load",
+    "Normalization",
+    "SGD",
+    "Momentum",
+    "Adam",
+    "Progress",
+    "search",
+    "LogUniform",
+}
 
 
 def test_version_is_the_changelogs_newest():
@@ -30,7 +41,7 @@ def test_public_names():
 
 
 def test_import_loads_nothing_heavy():
-    heavy = ["numba", "llvmlite", "matplotlib", "urllib.request", "tarfile"]
+    heavy = ["numba", "llvmlite", "matplotlib", "urllib.request", "tarfile", "fastnet.searching"]
     code = f"import sys, fastnet, fastnet.data; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert (result.stdout.strip(), result.stderr) == ("[]", "")

@@ -8,21 +8,22 @@ from typing import Any
 from fastnet.searching.results import SearchError
 from fastnet.searching.trial import Rows
 
+CONNECT_SECONDS = 10.0  # to wait for a scheduler's answer
 WORKERS_SECONDS = 30.0  # to wait for the first worker of a cluster
 SAME = ("fastnet-cpu", "numpy", "numba")  # what the bits of a net, and the programs of the engine, depend on
 
 
-def connect(address: str, seconds: float = 10.0) -> Any:
+def connect(address: str) -> Any:
     """A client of the scheduler at an address.
 
-    Raises ImportError without the extra `dask`, ConnectionError where nobody answers in so many seconds.
+    Raises ImportError without the extra `dask`, ConnectionError where nobody answers.
     """
     try:
         from distributed import Client
     except ImportError as error:
         raise ImportError('a Dask cluster needs distributed: pip install "fastnet-cpu[dask]"') from error
     try:
-        return Client(address, timeout=seconds)
+        return Client(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError) as error:
         raise ConnectionError(
             f"no Dask scheduler answers at {address}, expected one like tcp://HOST:8786: start it with 'dask scheduler'"

@@ -34,9 +34,9 @@ class Journal:
 
     def __init__(self, path: str | PathLike[str], search: Mapping[str, Any]) -> None:
         self.path = Path(path)
+        self._file = open(self.path, "a+b")  # noqa: SIM115  # closed by close()
         self.best_path = self.path.with_name(f"{self.path.name}.best.npz")
         head = {"fastnet search journal": FORMAT, **search}
-        self._file = open(self.path, "a+b")  # noqa: SIM115  # closed by close()
         try:
             self._lines = self._read(head)
         except BaseException:

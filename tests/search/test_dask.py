@@ -155,9 +155,10 @@ def test_versions_that_differ_are_named(package, found, complaint):
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "127.0.0.1:1", "no://address", "tcp://"])
-def test_an_address_that_does_not_answer_is_told(address):
+def test_an_address_that_does_not_answer_is_told(address, monkeypatch):
+    monkeypatch.setattr(dask, "CONNECT_SECONDS", 0.5)
     with pytest.raises(ConnectionError, match=f"no Dask scheduler answers at {address}, expected one like tcp://HOST"):
-        dask.connect(address, seconds=0.5)
+        dask.connect(address)
 
 
 def test_without_distributed_the_extra_is_named(monkeypatch):
