@@ -20,6 +20,7 @@ TEXTS: dict[str, list[tuple[str, str, Callable[[Result], str]]]] = {
     "compare": [("claim", "README.md", tables.claim), ("benchmark", "README.md", tables.compare)],
     "sweep": [("sweep", "benchmarks/README.md", tables.sweep)],
     "figures": [("figures", "benchmarks/README.md", tables.figures)],
+    "grid": [("grid", "benchmarks/README.md", tables.grid)],
     "phases": [("phases", "benchmarks/README.md", tables.phases)],
 }
 
