@@ -117,6 +117,7 @@ def test_sweep_reaches_the_ends_of_every_size():
     assert min(H for *_, H, _ in sweep.POINTS if H) == 8
 
 
+@pytest.mark.filterwarnings("ignore")  # of the other libraries
 def test_the_grid_of_nets_is_checked_measured_and_told():
     problem = synthetic(N=8, D=20, H=5, C=3, steps=16, num_train=50, threads=2)
     result = grid.measure(problem, rounds=1, say=lambda text: None)
