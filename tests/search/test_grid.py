@@ -112,7 +112,8 @@ def test_a_description_is_the_same_in_another_process():
     code = """
 import numpy as np, fastnet
 from fastnet.searching.describing import described
-print(described([lambda x: x in {"a", "b", "c", "d"}, lambda x: lambda y: x + y, fastnet.Adam(), np.arange(5), np.float32, complex(1, 2)]))
+functions = [lambda x: x in {"a", "b", "c", "d"}, lambda x: lambda y: x + y]
+print(described([functions, fastnet.Adam(), np.arange(5), np.float32, complex(1, 2)]))
 """
     runs = [
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
