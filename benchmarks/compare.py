@@ -3,6 +3,7 @@
 python -m benchmarks.compare [--rounds R] [--steps S] [--data DIR]    all contestants on the lab's problem
 python -m benchmarks.compare --sweep [--rounds R]                     sizes small and large, against NumPy
 python -m benchmarks.compare --figures [--rounds R]                   predict, threads, start, memory
+python -m benchmarks.compare --grid [--rounds R] [--steps S] [--data DIR]   a grid of nets, all contestants
 python -m benchmarks.compare --phases [--rounds R]                    where the time of a step goes
 python -m benchmarks.compare --from-json                              show the last results anew
 """
@@ -13,7 +14,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import figures, machine, phases, report, sweep
+from benchmarks import figures, grid, machine, phases, report, sweep
 from benchmarks.contestants import CONTESTANTS, Train, Unavailable
 from benchmarks.problem import LAB, TOLERANCE, Problem, cifar10, synthetic
 from benchmarks.tables import Result
@@ -27,8 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.from_json:
         names = list(report.TEXTS)
     else:
-        run = {"compare": run_compare, "sweep": run_sweep, "figures": run_figures, "phases": run_phases}[arguments.mode]
-        report.save(arguments.mode, run(arguments, usable_cores()))
+        report.save(arguments.mode, RUNS[arguments.mode](arguments, usable_cores()))
         names = [arguments.mode]
     for name in names:
         for line in report.render(name):
@@ -39,32 +39,44 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.compare", description="Compare fastnet with what else one could pick."
     )
-    parser.add_argument("--rounds", type=int, help="turns that each takes (default 15; --sweep, --figures 7)")
-    parser.add_argument("--steps", type=int, default=100, help="training steps a turn (default 100)")
+    parser.add_argument("--rounds", type=int, help="turns that each takes (default 15; --grid 3, others 7)")
+    parser.add_argument("--steps", type=int, help="training steps a turn (default 100; --grid 4000)")
     parser.add_argument("--data", metavar="DIR", help="CIFAR-10 (default: random images of its sizes)")
     parser.set_defaults(mode="compare")
     mode = parser.add_mutually_exclusive_group()
     for name, text in (
         ("sweep", "sizes small and large, against NumPy"),
         ("figures", "predict, threads, start, memory"),
+        ("grid", "the lab's grid of nets, all contestants"),
         ("phases", "where the time of a step goes"),
     ):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
     mode.add_argument("--from-json", action="store_true", help="measure nothing, show the last results anew")
     arguments = parser.parse_args(argv)
     if arguments.rounds is None:
-        arguments.rounds = 15 if arguments.mode == "compare" else 7
+        arguments.rounds = {"compare": 15, "grid": 3}.get(arguments.mode, 7)
+    if arguments.steps is None:
+        arguments.steps = 4000 if arguments.mode == "grid" else 100
     return arguments
 
 
 def run_compare(arguments: argparse.Namespace, threads: int) -> Result:
+    words, images, problem = the_labs(arguments, threads)
+    return {**machine.describe(words, threads), "images": images, **measure(problem, arguments.rounds)}
+
+
+def run_grid(arguments: argparse.Namespace, threads: int) -> Result:
+    words, images, problem = the_labs(arguments, threads)
+    head = machine.describe(f"--grid {words}", threads)
+    return {**head, "images": images, **grid.measure(problem, arguments.rounds, say)}
+
+
+def the_labs(arguments: argparse.Namespace, threads: int) -> tuple[str, str, Problem]:
+    """The words of the command line, what the images are, and the lab's problem on them."""
     words = f"--rounds {arguments.rounds} --steps {arguments.steps}"
     if arguments.data:
-        words, images = f"{words} --data DIR", "CIFAR-10"
-        problem = cifar10(arguments.data, arguments.steps, threads)
-    else:
-        images, problem = "random", synthetic(**LAB, steps=arguments.steps, threads=threads)
-    return {**machine.describe(words, threads), "images": images, **measure(problem, arguments.rounds)}
+        return f"{words} --data DIR", "CIFAR-10", cifar10(arguments.data, arguments.steps, threads)
+    return words, "random", synthetic(**LAB, steps=arguments.steps, threads=threads)
 
 
 def run_sweep(arguments: argparse.Namespace, threads: int) -> Result:
@@ -80,6 +92,9 @@ def run_figures(arguments: argparse.Namespace, threads: int) -> Result:
 def run_phases(arguments: argparse.Namespace, threads: int) -> Result:
     head = machine.describe(f"--phases --rounds {arguments.rounds}", 1)
     return {**head, **phases.measure(arguments.rounds, say)}
+
+
+RUNS = {"compare": run_compare, "sweep": run_sweep, "figures": run_figures, "grid": run_grid, "phases": run_phases}
 
 
 def say(text: str) -> None:

@@ -33,6 +33,7 @@ class Problem:
     X : uint8 (num_train, D);  y : int64 (num_train,);  mean : float64 (D,), subtracted from every image
     indices : int64 (steps, N), the rows of each mini-batch, drawn with replacement
     H : hidden units, 0 for the linear classifier;  threads : None for all cores
+    reg : strength of the L2 term;  pace : factor on the learning rate
     """
 
     X: NDArray[np.uint8]
@@ -42,6 +43,8 @@ class Problem:
     H: int
     C: int
     threads: int | None = None
+    reg: float = REG
+    pace: float = 1.0
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -63,7 +66,7 @@ class Problem:
     @property
     def learning_rate(self) -> float:
         """1 / the mean squared length of an image: the loss moves from the first step, and stays finite."""
-        return 1.0 / self._squared_length()
+        return self.pace / self._squared_length()
 
     def params(self) -> Params:
         """Initial weights that give scores around 1.
@@ -125,7 +128,7 @@ def reference_network(problem: Problem, dtype: type) -> reference.Classifier:
 def train_reference(problem: Problem, dtype: type, X: Any) -> Callable[[], list[float]]:
     """A callable that trains the reference's network in dtype on X: images less their mean."""
     net = reference_network(problem, dtype)
-    options = {"learning_rate": problem.learning_rate, "learning_rate_decay": 1.0, "reg": REG}
+    options = {"learning_rate": problem.learning_rate, "learning_rate_decay": 1.0, "reg": problem.reg}
     return lambda: net.train(X, problem.y, indices=problem.indices, **options)["loss_history"]
 
 

@@ -21,6 +21,7 @@ TEXTS: dict[str, list[tuple[str, str, Callable[[Result], str]]]] = {
     "sweep": [("sweep", "benchmarks/README.md", tables.sweep)],
     "figures": [("figures", "benchmarks/README.md", tables.figures)],
     "first_try": [("first-try", "README.md", tables.first_try)],
+    "grid": [("grid", "benchmarks/README.md", tables.grid)],
     "phases": [("phases", "benchmarks/README.md", tables.phases)],
 }
 

@@ -146,6 +146,31 @@ def phases(result: Result) -> str:
     return "\n".join([markdown(heads, rows), "", origin(result)])
 
 
+# --- the lab's grid --------------------------------------------------------------------------------------
+
+
+def grid(result: Result) -> str:
+    base = result["contestants"]["fastnet.search"]["seconds"]
+    rows = []
+    for name, contestant in result["contestants"].items():
+        ratio = median(own / ours for own, ours in zip(contestant["seconds"], base, strict=True))
+        title = f"**{name}**" if name.startswith("fastnet") else name
+        error = _error(contestant["loss_error"])
+        rows.append((ratio, [title, f"{median(contestant['seconds']):.1f}", _ratio(ratio), error]))
+    eight = result["eight nets"]
+    pairs = zip(*(eight["seconds"][name] for name in ("side by side", "alone")), strict=True)
+    lines = [
+        markdown(("", "seconds", "ratio", "loss error"), [cells for _, cells in sorted(rows)]),
+        "",
+        f"{result['nets']} nets of the lab's size, {result['steps']:,} steps each.  Eight nets, {eight['steps']:,} "
+        "steps each: side by side, a worker each, their accuracies measured, they take "
+        f"**{median(a / b for a, b in pairs):.2f}** of the time that they take one after another with "
+        f"{_threads(result['threads'])} and without that.  {origin(result)}",
+    ]
+    lines += [f"Left out: {name}, {reason}." for name, reason in result["missing"].items()]
+    return "\n".join(lines)
+
+
 # --- cells -----------------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from benchmarks import compare, machine, report, sweep, tables
+from benchmarks import compare, grid, machine, report, sweep, tables
 from benchmarks.problem import synthetic
 from fastnet.engine import peak
 
@@ -115,3 +115,21 @@ def test_sweep_reaches_the_ends_of_every_size():
     for sizes, low, high in zip(zip(*sweep.POINTS, strict=True), (1, 2, 0, 2), (4096, 3072, 1024, 100), strict=True):
         assert (min(sizes), max(sizes)) == (low, high)
     assert min(H for *_, H, _ in sweep.POINTS if H) == 8
+
+
+@pytest.mark.filterwarnings("ignore")  # of the other libraries
+def test_the_grid_of_nets_is_checked_measured_and_told():
+    problem = synthetic(N=8, D=20, H=5, C=3, steps=16, num_train=50, threads=2)
+    result = grid.measure(problem, rounds=1, say=lambda text: None)
+    assert {"fastnet.search", "NumPy float64, converted beforehand"} <= set(result["contestants"])
+    text = tables.grid({**machine.describe("--grid", 2), **result})
+    assert "4 nets of the lab's size, 16 steps each.  Eight nets, 2 steps each" in text
+    assert text.count("**fastnet") == 2
+
+
+def test_a_grid_of_other_nets_stops_the_comparison(monkeypatch):
+    problem = synthetic(N=8, D=20, H=5, C=3, steps=4, num_train=50, threads=2)
+    turned = grid.Contestant(lambda problems: grid.searched(problems[::-1]), "float32")
+    monkeypatch.setattr(grid, "CONTESTANTS", {"turned": turned})
+    with pytest.raises(RuntimeError, match="turned does other work"):
+        grid.measure(problem, rounds=1, say=lambda text: None)

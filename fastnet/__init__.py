@@ -10,7 +10,7 @@ Letters: N batch, D inputs, H hidden units, C classes.
 
 from importlib import import_module
 from os import PathLike
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from fastnet._version import __version__
 from fastnet.models import SoftmaxClassifier, TwoLayerNet
@@ -19,10 +19,14 @@ from fastnet.optimizers import SGD, Adam, Momentum
 from fastnet.stopping import EarlyStopping
 from fastnet.training import Progress
 
+if TYPE_CHECKING:
+    from fastnet.searching import LogUniform, search
+
 __all__ = [
     "SGD",
     "Adam",
     "EarlyStopping",
+    "LogUniform",
     "Momentum",
     "Normalization",
     "Progress",
@@ -30,13 +34,16 @@ __all__ = [
     "TwoLayerNet",
     "__version__",
     "load",
+    "search",
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
-    """`fastnet.data` and `fastnet.plots`, imported when they are first asked for."""
-    if name in ("data", "plots"):
+def __getattr__(name: str) -> Any:
+    """`fastnet.data`, `plots` and `searching`, and what the last exports, imported when they are first asked for."""
+    if name in ("data", "plots", "searching"):
         return import_module(f"fastnet.{name}")
+    if name in ("search", "LogUniform"):
+        return getattr(import_module("fastnet.searching"), name)
     raise AttributeError(f"module 'fastnet' has no attribute {name!r}")
 
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["accuracy_curves", "decision_boundary", "loss_curve", "weight_tiles"]
+    from fastnet.searching import Search
+
+__all__ = ["accuracy_curves", "decision_boundary", "loss_curve", "search_map", "weight_tiles"]
 
 MISSING_MATPLOTLIB = 'pictures need matplotlib: pip install "fastnet-cpu[plot]"'
 DPI = 150
@@ -121,6 +123,71 @@ def weight_tiles(W: ArrayLike, image_shape: tuple[int, ...]) -> Figure:
     figure = _figure(columns * dots / DPI, rows * dots / DPI, layout=None)
     figure.figimage(sheet.repeat(dots, axis=0).repeat(dots, axis=1), cmap="gray", vmin=0.0, vmax=1.0)
     return figure
+
+
+def search_map(search: Search, names: Sequence[str] | None = None, ax: Axes | None = None) -> Figure:
+    """Draw the validation accuracies of a search, a square for each combination, the best one framed.
+
+    Parameters
+    ----------
+    search : what fastnet.search returned
+    names : one or two names of its grid, down and across; default its first two
+        A square shows the best over all other names.
+    ax : where to draw; default a figure of its own
+
+    Raises
+    ------
+    ValueError
+        A name that is not in the grid, or more than two.
+    """
+    known = list(search.finished[0][0].values)
+    names = known[:2] if names is None else list(names)
+    if not 1 <= len(names) <= 2 or not set(names) <= set(known):
+        raise ValueError(f"names are {', '.join(names)}, expected one or two of {', '.join(known)}")
+    across, down = names[-1], names[0]
+    best: dict[tuple[Any, Any], float] = {}
+    for point, row in search.finished:
+        place = (point.values[down] if len(names) == 2 else None, point.values[across])
+        best[place] = np.fmax(best.get(place, np.nan), row.val_accuracy)
+    rows, columns = (list(dict.fromkeys(place[k] for place in best)) for k in (0, 1))
+    cells = np.array([[best.get((r, c), np.nan) for c in columns] for r in rows])
+    if ax is None:
+        ax = _figure(1.6 + 0.9 * len(columns), 1.3 + 0.7 * len(rows)).subplots()
+    ax.set_facecolor(FAINT)  # of squares without an accuracy, on dark axes as well
+    ax.imshow(np.ma.masked_invalid(cells), cmap="viridis", aspect="auto")
+    _mark(ax, cells)
+    ax.set_xticks(range(len(columns)), [f"{c:g}" if isinstance(c, float) else str(c) for c in columns])
+    ax.set_yticks(range(len(rows)), [f"{r:g}" if isinstance(r, float) else str(r) for r in rows])
+    ax.set_xlabel(across)
+    ax.set_ylabel(down)
+    if len(names) == 1:
+        ax.set_yticks([])
+        ax.set_ylabel("")
+    ax.set_title("accuracy on the validation set", fontsize="medium")
+    figure: Figure = ax.figure  # type: ignore[assignment]  # or a part of one, which draws as well
+    return figure
+
+
+def _mark(ax: Axes, cells: NDArray[np.float64]) -> None:
+    """Write each cell's number into it, in the colour that is read on it, and frame the highest."""
+    finite = np.isfinite(cells)
+    low, high = (cells[finite].min(), cells[finite].max()) if finite.any() else (0.0, 0.0)
+    for (row, column), value in np.ndenumerate(cells):
+        if np.isfinite(value):
+            light = value - low > 0.6 * (high - low) > 0
+            ax.text(column, row, f"{value:.3f}", ha="center", va="center", color="black" if light else "white")
+        else:
+            ax.text(column, row, "none", ha="center", va="center", color=INK)
+    if finite.any():
+        row, column = np.unravel_index(np.nanargmax(cells), cells.shape)
+        frame = {"fill": False, "edgecolor": PALETTE[1], "linewidth": 3, "clip_on": False, "zorder": 3}
+        ax.add_patch(_rectangle((column - 0.5, row - 0.5), 1.0, 1.0, **frame))
+
+
+def _rectangle(*place: Any, **style: Any) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle(*place, **style)
 
 
 def _figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:

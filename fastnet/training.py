@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,17 @@ def check_callback(callback: Any) -> None:
 def asks_to_stop(answer: object) -> bool:
     """Whether a callback has returned True: nothing else counts, as most return whatever their last line did."""
     return isinstance(answer, (bool, np.bool_)) and bool(answer)
+
+
+@runtime_checkable
+class Punctual(Protocol):
+    """A callback that is to be called after given iterations, and not only when a tenth of a second has passed."""
+
+    def __call__(self, progress: Progress) -> object:
+        """What every callback does."""
+
+    def steps_to_call(self, done: int) -> int:
+        """How many iterations after the first `done` it must be called at the latest, at least 1."""
 
 
 class Steps(Protocol):
@@ -134,6 +145,9 @@ def run(
         count = min(pace.steps, plan.num_iters - done)
         if by_epoch:
             count = min(count, plan.to_end_of_epoch(done))
+        count = min(
+            [count, *(callback.steps_to_call(done) for callback in callbacks if isinstance(callback, Punctual))]
+        )
         coefficients = optimizer.coefficients(plan.rates(np.arange(done, done + count)), done)
         began = time.perf_counter()
         drawn = batches.take(count)

@@ -25,6 +25,8 @@ PUBLIC = {
     "Adam",
     "Progress",
     "EarlyStopping",
+    "search",
+    "LogUniform",
 }
 
 
@@ -40,13 +42,13 @@ def test_public_names():
 
 
 def test_import_loads_nothing_heavy():
-    heavy = ["numba", "llvmlite", "matplotlib", "urllib.request", "tarfile"]
+    heavy = ["numba", "llvmlite", "matplotlib", "urllib.request", "tarfile", "fastnet.searching"]
     code = f"import sys, fastnet, fastnet.data; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
 
 
-@pytest.mark.parametrize("name", ["data", "plots"])
+@pytest.mark.parametrize("name", ["data", "plots", "searching"])
 def test_folders_of_the_package_are_there_without_an_import_of_their_own(name):
     code = f"import sys, fastnet; print('fastnet.{name}' in sys.modules, fastnet.{name}.__name__)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)

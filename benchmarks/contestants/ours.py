@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 import fastnet
-from benchmarks.problem import REG, Problem
+from benchmarks.problem import Problem
 
 
 def network(problem: Problem, dtype: type) -> fastnet.TwoLayerNet | fastnet.SoftmaxClassifier:
@@ -23,7 +23,7 @@ def network(problem: Problem, dtype: type) -> fastnet.TwoLayerNet | fastnet.Soft
 
 def _train(dtype: type, problem: Problem):
     net = network(problem, dtype)
-    options = {"learning_rate": problem.learning_rate, "learning_rate_decay": 1.0, "reg": REG}
+    options = {"learning_rate": problem.learning_rate, "learning_rate_decay": 1.0, "reg": problem.reg}
     return lambda: net.train(problem.X, problem.y, indices=problem.indices, **options)["loss_history"]
 
 

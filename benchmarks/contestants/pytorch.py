@@ -11,7 +11,7 @@ import shutil
 import sys
 
 from benchmarks.contestants.library import Unavailable, library
-from benchmarks.problem import REG, Problem
+from benchmarks.problem import Problem
 
 
 def _tensors(torch, problem: Problem):
@@ -34,7 +34,7 @@ def eager(problem: Problem):
             layer.weight.copy_(params[f"W{number}"].T)  # (H, D) and (C, H): PyTorch's own layout
             layer.bias.copy_(params[f"b{number}"])
     weights = [net[0].weight, net[2].weight]
-    groups = [{"params": weights, "weight_decay": REG}, {"params": [net[0].bias, net[2].bias]}]
+    groups = [{"params": weights, "weight_decay": problem.reg}, {"params": [net[0].bias, net[2].bias]}]
     optimizer = torch.optim.SGD(groups, lr=problem.learning_rate, fused=True)
 
     def step(rows):
@@ -43,7 +43,7 @@ def eager(problem: Problem):
         optimizer.zero_grad()
         loss.backward()
         with torch.no_grad():
-            loss += 0.5 * REG * sum((weight * weight).sum() for weight in weights)
+            loss += 0.5 * problem.reg * sum((weight * weight).sum() for weight in weights)
         optimizer.step()
         return loss.detach()
 
@@ -63,7 +63,7 @@ def compiled(problem: Problem):
         hidden = torch.relu(torch.addmm(params["b1"], images, params["W1"]))
         scores = torch.addmm(params["b2"], hidden, params["W2"])
         norm = (params["W1"] ** 2).sum() + (params["W2"] ** 2).sum()
-        return torch.nn.functional.cross_entropy(scores, labels) + 0.5 * REG * norm
+        return torch.nn.functional.cross_entropy(scores, labels) + 0.5 * problem.reg * norm
 
     @torch.compile
     def step(params, rows):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.contestants.library import library
-from benchmarks.problem import REG, Converted, Problem
+from benchmarks.problem import Converted, Problem
 
 
 def partial_fit(problem: Problem):
@@ -14,7 +14,7 @@ def partial_fit(problem: Problem):
     N = problem.indices.shape[1]
     model = neural_network.MLPClassifier(
         hidden_layer_sizes=(problem.H,), solver="sgd", momentum=0.0, nesterovs_momentum=False,
-        alpha=REG * N, batch_size=N, learning_rate_init=problem.learning_rate, shuffle=False,
+        alpha=problem.reg * N, batch_size=N, learning_rate_init=problem.learning_rate, shuffle=False,
     )  # fmt: skip
     X = Converted(problem, np.float32)
     classes = np.arange(problem.C)

@@ -1,9 +1,10 @@
-"""The command line: `fastnet train | evaluate | predict | info | bench`.
+"""The command line: `fastnet train | search | evaluate | predict | info | bench`.
 
     parser      the words of the command line, and the command each line asks for
     recipes     the hyper-parameters that a training starts from
-    train, evaluate, predict, info, bench     the commands: run(arguments, console) -> what --json prints
+    train, search, evaluate, predict, info, bench     the commands: run(arguments, console) -> what --json prints
     sources, samples                   what they read: data sets and models, single samples
+    networks                           what they build
     summary, progress, pictures        what a training shows: at its ends, while it runs, afterwards
     console, files, errors             lines or JSON; finished files only; what ends a command early
 

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from fastnet._version import __version__
 from fastnet.checks import PRECISIONS
-from fastnet.cli.recipes import BOTH, MODELS, RECIPES, Recipe
+from fastnet.cli.recipes import BOTH, MODELS, RECIPES, SEARCHED, Recipe
 
 DATASETS = {
     "spiral": "three spiral arms in the plane, the case study's toy data (the default)",
@@ -59,6 +59,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.set_defaults(json=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _train(commands)
+    _search(commands)
     _evaluate(commands)
     _predict(commands)
     _command(commands, "info", "show the CPU, what the kernels make of it, and all versions")
@@ -81,15 +82,40 @@ def _train(commands: Any) -> None:
     datasets = train.add_subparsers(dest="dataset", metavar="DATASET", title="data sets")
     train.set_defaults(dataset="spiral", download=False, out=Path("fastnet-out"))
     for name, text in DATASETS.items():
-        parser = _command(datasets, name, text)
-        if name != "spiral":
-            help = {"cifar10": "folder or archive", "idx": "folder", "npz": "file"}[name]
-            parser.add_argument("--data", type=Path, required=True, metavar="PATH", help=help)
-        if name == "cifar10":
-            help = "fetch the data into PATH if it is not there"
-            parser.add_argument("--download", action="store_true", help=help)
-        _options(parser, name)
+        _options(_dataset(datasets, name, text), name)
     train.commands = datasets.choices
+
+
+def _dataset(datasets: Any, name: str, text: str) -> Parser:
+    """The parser of a data set, with the options that say where it is."""
+    parser = _command(datasets, name, text)
+    if name != "spiral":
+        help = {"cifar10": "folder or archive", "idx": "folder", "npz": "file"}[name]
+        parser.add_argument("--data", type=Path, required=True, metavar="PATH", help=help)
+    if name == "cifar10":
+        help = "fetch the data into PATH if it is not there"
+        parser.add_argument("--download", action="store_true", help=help)
+    return parser
+
+
+def _search(commands: Any) -> None:
+    search = _command(commands, "search", "train a net for each combination of hyper-parameters and keep the best")
+    datasets = search.add_subparsers(dest="dataset", metavar="DATASET", title="data sets", required=True)
+    search.set_defaults(download=False, out=Path("fastnet-out"), journal=None, dask=None, workers=None, halving=None)
+    for name, text in DATASETS.items():
+        if name == "spiral":  # it has no rows to spare for validation
+            continue
+        parser = _dataset(datasets, name, text)
+        help = "keep finished nets in FILE; the same search resumes from it"
+        parser.add_argument("--journal", type=Path, metavar="FILE", help=help)
+        help = "train on the Dask cluster whose scheduler is at ADDRESS"
+        parser.add_argument("--dask", metavar="ADDRESS", help=help)
+        help = "nets that train at once, a thread each (default as many as there are cores)"
+        parser.add_argument("--workers", type=_whole(1), metavar="N", help=help)
+        help = "successive halving by this factor: all start, the best N-th parts go on"
+        parser.add_argument("--halving", type=_whole(2), metavar="N", help=help)
+        _options(parser, name, several=tuple(SEARCHED), without=("threads",))
+    search.commands = datasets.choices
 
 
 def _evaluate(commands: Any) -> None:
@@ -155,15 +181,20 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 _AUTOMATIC = {"validation": "1000, at most a tenth of the rows", "threads": "as many as the work is worth"}
 
 
-def _options(parser: Parser, dataset: str) -> None:
+def _options(parser: Parser, dataset: str, several: Sequence[str] = (), without: Sequence[str] = ()) -> None:
+    """The hyper-parameters; some of them with several values each."""
     help = "folder for the models and pictures (default fastnet-out)"
     parser.add_argument("--out", type=Path, metavar="DIR", help=help)
     group = parser.add_argument_group("hyper-parameters")
     for field in fields(Recipe):
+        if field.name in without:
+            continue
         words = dict(_OPTIONS[field.name])
         words["help"] += f" (default {_default(dataset, field.name)})"
         if "choices" not in words:
             words["metavar"] = "X" if words["type"] is float else "N"
+        if field.name in several:
+            words["nargs"] = "+"
         group.add_argument(f"--{field.name.replace('_', '-')}", **words)
 
 

@@ -58,6 +58,17 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {"spiral": SPIRAL, "cifar10": PIXELS, "
 BOTH = {"spiral"}  # without --model the case study trains both models, the lab the first alone
 MODELS = ("two-layer", "softmax")
 
+# What `fastnet search` takes several values of, by the names of fastnet's arguments.
+SEARCHED = {
+    "learning_rate": "learning_rate",
+    "reg": "reg",
+    "hidden": "hidden_size",
+    "decay": "learning_rate_decay",
+    "iterations": "num_iters",
+    "batch_size": "batch_size",
+    "std": "std",
+}
+
 
 # What an option has an effect with.
 _NEEDS = {

@@ -14,6 +14,7 @@ from fastnet.cli.console import Console, Report
 from fastnet.cli.errors import CommandError, Interrupted
 from fastnet.cli.evaluate import accuracy
 from fastnet.cli.files import output_folder
+from fastnet.cli.networks import Facts, network
 from fastnet.cli.progress import Meter, TrainingProgress
 from fastnet.cli.recipes import Recipe, recipes
 from fastnet.cli.sources import training_data
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
     plan = recipes(arguments.dataset, changes)
     out = output_folder(arguments.out)
     dataset = training_data(arguments, plan[0].seed)
-    trainer = Trainer(arguments.dataset, dataset, _divide(dataset, plan[0]), out, console)
+    trainer = Trainer(arguments.dataset, dataset, divide(dataset, plan[0]), out, console)
     try:
         return {"dataset": arguments.dataset, "results": [trainer.train(recipe) for recipe in plan]}
     except KeyboardInterrupt as interrupt:
@@ -49,7 +50,8 @@ class Rows:
     y_val: Any = None
 
 
-def _divide(dataset: Dataset, recipe: Recipe) -> Rows:
+def divide(dataset: Dataset, recipe: Recipe) -> Rows:
+    """The training part, the validation rows that the recipe asks for taken out."""
     from fastnet.data import split_validation
 
     X, y = dataset.X_train, dataset.y_train
@@ -99,21 +101,10 @@ class Trainer:
         return report
 
     def _build(self, recipe: Recipe) -> Classifier:
-        import fastnet
-
-        inputs, classes = self.rows.X.shape[1], self.dataset.num_classes
-        names = ("std", "dtype", "seed", "matmul_precision")
-        settings: dict[str, Any] = {name: getattr(recipe, name) for name in names}
-        model: Classifier = (
-            fastnet.TwoLayerNet(inputs, recipe.hidden, classes, **settings)
-            if recipe.model == "two-layer"
-            else fastnet.SoftmaxClassifier(inputs, classes, **settings)
+        facts = Facts.of(self.dataset, self.rows.X, recipe.normalize)
+        return network(
+            facts, recipe.model, recipe.dtype, recipe.matmul_precision, recipe.hidden, recipe.std, recipe.seed
         )
-        if recipe.normalize != "none":
-            model.normalization = fastnet.Normalization.fit(self.rows.X, scale=recipe.normalize == "standard")
-        model.label_names = self.dataset.label_names or None
-        model.image_shape = self.dataset.image_shape
-        return model
 
     def _fit(self, model: Classifier, recipe: Recipe, stem: Path) -> tuple[History, TrainingProgress]:
         meter = Meter(sys.stderr, lines=self.name != "spiral")  # whose losses are lines already
@@ -127,7 +118,7 @@ class Trainer:
                 num_iters=recipe.iterations,
                 batch_size=recipe.batch_size,
                 sampling=recipe.sampling,
-                optimizer=_optimizer(recipe),
+                optimizer=optimizer_of(recipe),
                 threads=recipe.threads,
                 callback=progress,
             )
@@ -157,7 +148,8 @@ class Trainer:
             return []
 
 
-def _optimizer(recipe: Recipe) -> Optimizer:
+def optimizer_of(recipe: Recipe) -> Optimizer:
+    """The update rule of a recipe, with its coefficients."""
     import fastnet
 
     match recipe.optimizer:

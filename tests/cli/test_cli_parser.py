@@ -39,6 +39,12 @@ def changes(*arguments):
         (["train", "--optimizer", "lbfgs"], "lbfgs"),
         (["train", "--iter", "5"], "--iter"),
         (["train", "npz", "--data", "x", "--iter", "5"], "--iter"),
+        (["search"], "DATASET"),
+        (["search", "spiral"], "spiral"),
+        (["search", "--reg", "1"], "--reg goes behind cifar10, idx or npz"),
+        (["search", "npz", "--data", "x", "--threads", "1"], "--threads"),
+        (["search", "npz", "--data", "x", "--halving", "1"], "'1', expected a whole number from 2 on"),
+        (["search", "npz", "--data", "x", "--workers", "0"], "'0', expected a whole number from 1 on"),
         (["evaluate", "model.npz"], "--data"),
         (["predict", "model.npz"], "FILE"),
     ],
@@ -50,7 +56,9 @@ def test_misuse_is_status_2_and_one_line_that_shows_the_culprit(run, arguments, 
     assert "--help" in result.error
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"], ["info", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["train", "--help"], ["search", "npz", "--help"], ["info", "--help"]]
+)
 def test_help_is_not_an_error(run, arguments):
     result = run(*arguments)
     assert (result.status, result.err) == (0, "")

@@ -1,0 +1,165 @@
+"""`fastnet search`: nets for every combination of the values given, the best of them saved, and what came of each."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, fields
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastnet.cli.console import Console, Report
+from fastnet.cli.errors import CommandError, Interrupted
+from fastnet.cli.evaluate import accuracy
+from fastnet.cli.files import finished, output_folder
+from fastnet.cli.networks import Facts, network
+from fastnet.cli.progress import Meter, duration
+from fastnet.cli.recipes import SEARCHED, Recipe, recipes
+from fastnet.cli.sources import training_data
+from fastnet.cli.summary import data_line
+from fastnet.cli.train import Rows, divide, optimizer_of
+
+if TYPE_CHECKING:
+    from fastnet.data import Dataset
+    from fastnet.searching import Search, SearchProgress
+
+BUILT = ("hidden_size", "std")  # of the arguments searched, those of the network; the others are train's
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Report:
+    recipe, grid = _plan(arguments)
+    out = output_folder(arguments.out)
+    dataset = training_data(arguments, recipe.seed)
+    rows = divide(dataset, recipe)
+    if rows.X_val is None:
+        raise CommandError("--validation is 0, expected rows to choose by: at least 1")
+    parts = {"training": rows.X, "validation": rows.X_val, "test": dataset.X_test}
+    console.line(data_line(arguments.dataset, parts, dataset.image_shape, dataset.num_classes))
+    stem = out / f"{arguments.dataset}-{recipe.model}-search"
+    try:
+        found = _search(arguments, recipe, grid, dataset, rows)
+    except KeyboardInterrupt as interrupt:
+        saved = [arguments.journal] if arguments.journal else []
+        search = getattr(interrupt, "search", None)
+        if search is not None and search.best_net is not None:
+            saved.append(_save(search, stem.with_name(f"{stem.name}-interrupted")))
+        raise Interrupted(saved) from interrupt
+    report = {
+        "dataset": arguments.dataset,
+        "model": recipe.model,
+        "settings": asdict(recipe),
+        "best": found.best_point,
+        "validation_accuracy": found.best_val,
+        "test_accuracy": accuracy(found.best_net, dataset.X_test, dataset.y_test),
+        "table": found.table,
+        "path": str(_save(found, stem)),
+        "csv": str(_table(found, stem)),
+        "pictures": _pictures(found, stem, console),
+    }
+    console.lines(_lines(found, report))
+    return report
+
+
+def _plan(arguments: argparse.Namespace) -> tuple[Recipe, dict[str, list[Any]]]:
+    """The recipe that all nets share, and the grid: what has several values, by the names of fastnet's arguments."""
+    given = {f.name: getattr(arguments, f.name) for f in fields(Recipe) if hasattr(arguments, f.name)}
+    several = {name: given[name] for name in SEARCHED if len(given.get(name, [])) > 1}
+    if not several:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in SEARCHED)
+        raise CommandError(f"there is nothing to choose from: give several values to any of {options}")
+    (recipe,) = recipes(arguments.dataset, {n: v[0] if n in SEARCHED else v for n, v in given.items()})
+    return recipe, {SEARCHED[name]: values for name, values in several.items()}
+
+
+def _search(
+    arguments: argparse.Namespace, recipe: Recipe, grid: dict[str, list[Any]], dataset: Dataset, rows: Rows
+) -> Search:
+    import fastnet
+    from fastnet.searching import SearchError, dask
+
+    fixed = {name: getattr(recipe, field) for field, name in SEARCHED.items() if name not in grid}
+    facts = Facts.of(dataset, rows.X, recipe.normalize)
+    build = partial(
+        network, facts, recipe.model, recipe.dtype, recipe.matmul_precision,
+        **{n: fixed.pop(n) for n in BUILT if n in fixed},
+    )  # fmt: skip
+    with ExitStack() as stack:
+        executor = None
+        if arguments.dask is not None:
+            executor = stack.enter_context(dask.connect(arguments.dask)).get_executor()
+        meter = Meter(sys.stderr)
+        stack.callback(meter.close)
+        meter.announce("getting ready: what is new to this CPU is compiled first, for some seconds")
+        try:
+            return fastnet.search(
+                *(build, rows.X, rows.y, rows.X_val, rows.y_val, grid),
+                seed=recipe.seed,
+                workers=arguments.workers,
+                executor=executor,
+                journal=arguments.journal,
+                halving=arguments.halving,
+                callback=partial(_show, meter),
+                sampling=recipe.sampling,
+                optimizer=optimizer_of(recipe),
+                **fixed,
+            )
+        except SearchError as error:
+            raise CommandError(str(error)) from error
+
+
+def _show(meter: Meter, state: SearchProgress) -> None:
+    def text() -> str:
+        left = f"  {duration(state.seconds_left)} left" if state.done < state.total else ""
+        return f"{state.done}/{state.total} nets  best validation {state.best_val:.3f}{left}"
+
+    meter.show(state.done, state.total, text)
+
+
+def _save(found: Search, stem: Path) -> Path:
+    path = stem.with_name(f"{stem.name}.npz")
+    found.best_net.save(path)
+    return path
+
+
+def _table(found: Search, stem: Path) -> Path:
+    path = stem.with_name(f"{stem.name}.csv")
+    with finished(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(found.table[0]))
+        writer.writeheader()
+        writer.writerows(found.table)
+    return path
+
+
+def _pictures(found: Search, stem: Path, console: Console) -> list[str]:
+    from fastnet import plots
+
+    path = stem.with_name(f"{stem.name}.png")
+    try:
+        figure = plots.search_map(found)
+    except ImportError as error:
+        console.complain(f"pictures skipped: {error}")
+        return []
+    with finished(path) as temporary:
+        figure.savefig(temporary)
+    return [str(path)]
+
+
+def _lines(found: Search, report: Report) -> Iterator[str]:
+    """The lines of CS231n's assignment, in the grid's order; and where the results are."""
+    for point, row in found.finished:
+        words = " ".join(f"{'lr' if n == 'learning_rate' else n} {_number(v)}" for n, v in point.values.items())
+        result = f"train accuracy: {row.train_accuracy:.6f} val accuracy: {row.val_accuracy:.6f}"
+        note = {"done": "", "stopped": f" (stopped after {row.iterations} iterations)"}.get(row.status)
+        yield f"{words} {row.status}: {row.reason}" if note is None else f"{words} {result}{note}"
+    yield f"best validation accuracy achieved during cross-validation: {found.best_val:.6f}"
+    if report["test_accuracy"] is not None:
+        yield f"its accuracy on the test set: {report['test_accuracy']:.6f}"
+    yield f"saved {', '.join([report['path'], report['csv'], *report['pictures']])}"
+
+
+def _number(value: Any) -> str:
+    return f"{value:e}" if isinstance(value, float) else str(value)

@@ -1,0 +1,111 @@
+"""The journal of a search: what has finished is on disk before the search goes on.
+
+A line of JSON for the search itself, then one for each finished point, appended and synced: a search that is killed
+leaves at most a torn last line, and resumes without doing anything twice.  The best net so far is beside it, in
+FILE.best.npz, a model like any other; its point's line holds what its train returned.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastnet.searching.grid import Point
+from fastnet.searching.trial import Row
+
+Line = dict[str, Any]
+
+FORMAT = 1
+_NUMBERS = {field.name for field in fields(Row) if field.type == "float"}
+
+
+class Journal:
+    """One file, open for appending.
+
+    Raises OSError where it cannot be written, ValueError where it is another search's or no journal at all.
+    """
+
+    def __init__(self, path: str | PathLike[str], search: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        self._file = open(self.path, "a+b")  # noqa: SIM115  # closed by close()
+        self.best_path = self.path.with_name(f"{self.path.name}.best.npz")
+        head = {"fastnet search journal": FORMAT, **search}
+        try:
+            self._lines = self._read(head)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def row(self, point: Point) -> tuple[Row, dict[str, Any] | None] | None:
+        """What an earlier run found out about a point, and what its train returned if it was the best then."""
+        line = self._lines.get(point.identity)
+        if line is None:
+            return None
+        told = {field.name: line[field.name] for field in fields(Row)}
+        numbers = {name: np.nan if told[name] is None else told[name] for name in _NUMBERS}
+        return Row(**{**told, **numbers, "scores": tuple(told["scores"])}), line.get("stats")
+
+    def append(self, point: Point, row: Row, net: Any, stats: dict[str, Any] | None) -> None:
+        """Keep a row for good; stats and the net come with one that is the best so far."""
+        if net is not None:
+            net.save(self.best_path)
+        line: Line = {"point": json.loads(point.identity), **asdict(row)}
+        line |= {name: None if np.isnan(line[name]) else line[name] for name in _NUMBERS}
+        self._write(line if stats is None else {**line, "stats": stats})
+
+    def close(self) -> None:
+        """Nothing more will be appended."""
+        self._file.close()
+
+    def _write(self, line: Line) -> None:
+        self._file.write(json.dumps(line).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def _read(self, head: Line) -> dict[str, Line]:
+        """The lines of earlier runs by the identity of their points; a new file gets its head."""
+        self._file.seek(0)
+        *lines, torn = self._file.read().split(b"\n")
+        if not lines and (json.dumps(head).encode() + b"\n").startswith(torn):
+            self._file.truncate(0)
+            self._write(head)
+            return {}
+        try:
+            found = json.loads(lines[0])
+            if found["fastnet search journal"] != FORMAT:
+                raise ValueError(found["fastnet search journal"])
+        except (ValueError, LookupError, TypeError) as error:
+            raise ValueError(
+                f"{self.path}: not a journal of this version of fastnet, expected a new file or one of this search"
+            ) from error
+        for name in head:
+            if found.get(name) != json.loads(json.dumps(head[name])):
+                raise ValueError(
+                    f"{self.path}: the journal of another search, its {name} is {_short(found.get(name))}, expected "
+                    f"{_short(head[name])}; name another file"
+                )
+        known = {}
+        for number, line in enumerate(lines[1:], start=2):
+            try:
+                parsed = json.loads(line)
+                known[json.dumps(parsed["point"], sort_keys=True)] = parsed
+                _ = [parsed[field.name] for field in fields(Row)]
+            except (ValueError, LookupError, TypeError) as error:
+                raise ValueError(
+                    f"{self.path}, line {number}: damaged; take the line out, and its point is done again"
+                ) from error
+        # What a killed run left of its last line would spoil the next one.
+        self._file.truncate(sum(len(line) + 1 for line in lines))
+        return known
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."

@@ -1,0 +1,218 @@
+"""One combination: its net built, trained with one worker, and measured.
+
+It runs wherever the search's executor puts it, in this process or another; what it needs comes with its
+arguments, and what it found out goes back as its value.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.searching.describing import digest
+from fastnet.searching.grid import Point, train_arguments
+
+if TYPE_CHECKING:
+    from fastnet.training import Progress
+
+Array = NDArray[Any]
+History = dict[str, Any]
+
+DONE, STOPPED, DIVERGED, FAILED = "done", "stopped", "diverged", "failed"
+METRICS = {"val_accuracy": 1.0, "val_loss": -1.0}  # with the sign that makes more of it better
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The data, as train takes it."""
+
+    X: Array
+    y: Array
+    X_val: Array
+    y_val: Array
+
+    def rows(self) -> Rows:
+        """Themselves: they are here already."""
+        return self
+
+
+class Shared(Protocol):
+    """The data, or where a trial finds it."""
+
+    def rows(self) -> Rows:
+        """The data, here."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all trials of a search have in common."""
+
+    build: Callable[..., Any]
+    to_build: frozenset[str]  # the names that build takes
+    seeds: bool  # whether build is given the point's seed
+    settings: dict[str, Any]  # of train, beside the point's
+    metric: str
+
+    def make(self, point: Point) -> Any:
+        """The untrained net of a point."""
+        arguments = {name: value for name, value in point.values.items() if name in self.to_build}
+        if self.seeds and "seed" not in point.values:
+            arguments["seed"] = point.seed
+        return self.build(**arguments)
+
+    def training(self, point: Point) -> dict[str, Any]:
+        """The arguments of train for a point."""
+        return self.settings | {name: value for name, value in point.values.items() if name not in self.to_build}
+
+    def iterations(self, point: Point) -> int:
+        """How many iterations a point's training takes."""
+        arguments = train_arguments() | self.training(point)
+        return int(arguments["num_iters"] if arguments["indices"] is None else len(arguments["indices"]))
+
+    def score(self, accuracy: float, loss: float) -> float:
+        """Of a validation: more is better."""
+        return METRICS[self.metric] * {"val_accuracy": accuracy, "val_loss": loss}[self.metric]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of a point: a line of the journal, and of the table.
+
+    status : "done"; "stopped" by halving; "diverged": its numbers are nan; "failed": reason says with what
+    loss : of the last iteration;  val_loss : on the validation set, without the L2 term
+    iterations : how many it was trained for
+    made, trained : digests of the net before and after
+    scores : its validation at each rung of halving
+    """
+
+    status: str
+    train_accuracy: float = np.nan
+    val_accuracy: float = np.nan
+    loss: float = np.nan
+    val_loss: float = np.nan
+    iterations: int = 0
+    seconds: float = 0.0
+    reason: str = ""
+    made: str = ""
+    trained: str = ""
+    scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A row, and where it ended well the net and what its train returned."""
+
+    row: Row
+    net: Any = None
+    stats: History | None = None
+
+
+class Diverged(Exception):
+    """A net holds nan, and will for ever."""
+
+
+class Dropped(Exception):
+    """Halving lets a net go: it is measured as it stands."""
+
+
+class Stopped(Exception):
+    """The search has ended before this net has."""
+
+
+@dataclass
+class Watch:
+    """The callback of a trial: ends it as soon as it has diverged or is no longer wanted."""
+
+    net: Any
+    wanted: Callable[[], bool]
+    iterations: int = field(default=0, init=False)
+    loss: float = field(default=np.nan, init=False)
+    waited: float = field(default=0.0, init=False)  # seconds that are not the training's
+
+    def __call__(self, progress: Progress) -> None:
+        self.iterations, self.loss = progress.iteration, progress.loss
+        if not self.wanted():
+            raise Stopped
+        # Of all parameters the last bias: its gradient is nan where any score is, and nan stays.  A loss that is
+        # not finite may be so once, where callbacks happen to look in one run and not in another.
+        *_, bias = self.net.params.values()
+        if np.isnan(bias).any():
+            raise Diverged
+
+
+def always() -> bool:
+    """Whether a trial is wanted, where nobody could tell it that it is not."""
+    return True
+
+
+def try_point(plan: Plan, point: Point, data: Shared, wanted: Callable[[], bool] = always) -> Outcome:
+    """Build the point's net, train it with one worker, measure it.
+
+    A failure of whatever kind is a row that says so; only Stopped, once the net is not wanted any more, is raised.
+    """
+    return attempt(plan, point, data, lambda net: Watch(net, wanted))
+
+
+def attempt(plan: Plan, point: Point, data: Shared, watching: Callable[[Any], Watch]) -> Outcome:
+    """As try_point does, watched by a callback that is made for the net."""
+    start, made, waited = time.perf_counter(), "", 0.0
+
+    def failed(status: str, reason: str) -> Outcome:
+        return Outcome(Row(status, reason=reason, made=made, seconds=time.perf_counter() - start - waited))
+
+    try:
+        net, rows = plan.make(point), data.rows()
+        made, watch, stats = net_digest(net), watching(net), None
+        status, arguments = DONE, plan.training(point)
+        try:
+            stats = net.train(rows.X, rows.y, rows.X_val, rows.y_val, **arguments, threads=1, callback=watch)
+        except Dropped:
+            status = STOPPED
+        waited = watch.waited
+        if not all(np.isfinite(value).all() for value in net.params.values()):
+            raise Diverged
+        seconds = time.perf_counter() - start - waited
+        return Outcome(measure(net, rows, Row(status, made=made, seconds=seconds), watch), net, stats)
+    except Stopped:
+        raise
+    except Diverged:
+        return failed(DIVERGED, "its parameters are not finite")
+    except Exception as error:  # build is the user's: it may raise anything, and one row is all that it costs
+        return failed(FAILED, f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
+def measure(net: Any, rows: Rows, row: Row, watch: Watch) -> Row:
+    """The row with what the net, trained or as far as it was, is worth; taken with one worker, too."""
+    val_accuracy, val_loss = validate(net, rows)
+    return replace(
+        row,
+        train_accuracy=float(np.mean(net.predict(rows.X, threads=1) == rows.y)),
+        val_accuracy=val_accuracy,
+        loss=watch.loss,
+        val_loss=val_loss,
+        iterations=watch.iterations,
+        trained=net_digest(net),
+    )
+
+
+def validate(net: Any, rows: Rows) -> tuple[float, float]:
+    """Accuracy and mean cross-entropy on the validation set."""
+    scores = net.loss(rows.X_val, threads=1)
+    accuracy = float(np.mean(scores.argmax(axis=1) == rows.y_val))
+    with np.errstate(invalid="ignore"):  # a net on its way to divergence may have scores that are infinite
+        shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
+    of_label = np.take_along_axis(shifted, rows.y_val[:, np.newaxis], axis=1)[:, 0]
+    return accuracy, float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - of_label))
+
+
+def net_digest(net: Any) -> str:
+    """Of a net's parameters and normalisation."""
+    arrays = list(net.params.values())
+    if net.normalization is not None:
+        arrays += [value for value in (net.normalization.mean, net.normalization.scale) if value is not None]
+    return digest(*arrays)

@@ -1,0 +1,193 @@
+"""`fastnet.search`: what it returns, and that how it was run changes no bit of it."""
+
+import math
+import subprocess
+import sys
+import threading
+from functools import partial
+
+import numpy as np
+import pandas
+import pytest
+
+import fastnet
+from fastnet.searching.grid import check_grid, make_points
+
+
+def trained_alone(point, seed, clouds, **settings):
+    net = fastnet.TwoLayerNet(2, 8, 3, std=0.1, seed=seed)
+    stats = net.train(*clouds, **point, num_iters=60, batch_size=20, **settings)
+    return net, stats
+
+
+def test_each_result_is_that_of_the_net_trained_alone(search, clouds):
+    found = search()
+    points = make_points(check_grid({"learning_rate": [0.01, 0.1, 0.5], "reg": [0.0, 0.1]}, ()), None, 0)
+    X, y, X_val, y_val = clouds
+    expected = {}
+    for point in points:
+        net, _ = trained_alone(point.values, point.seed, clouds)
+        expected[point.key] = (np.mean(net.predict(X) == y), np.mean(net.predict(X_val) == y_val))
+    assert found.results == expected
+    assert list(found.results) == [(rate, reg) for rate in (0.01, 0.1, 0.5) for reg in (0.0, 0.1)]
+    assert len(set(expected.values())) > 1
+
+
+def test_the_best_is_the_first_of_the_highest_and_comes_with_its_history(search, clouds):
+    found = search()
+    accuracies = {key: val for key, (_, val) in found.results.items()}
+    best = max(accuracies, key=accuracies.get)  # of equals the first
+    assert tuple(found.best_point.values()) == best
+    assert found.best_val == accuracies[best] == np.mean(found.best_net.predict(clouds[2]) == clouds[3])
+    seed = next(p.seed for p in make_points({"learning_rate": [best[0]], "reg": [best[1]]}, None, 0))
+    net, stats = trained_alone(found.best_point, seed, clouds)
+    assert found.best_stats == stats
+    np.testing.assert_array_equal(found.best_net.params["W1"], net.params["W1"])
+
+
+def test_the_table_is_sorted_and_pandas_takes_it(search):
+    frame = pandas.DataFrame(search().table)
+    assert list(frame.columns[:4]) == ["learning_rate", "reg", "status", "train_accuracy"]
+    assert frame["val_accuracy"].is_monotonic_decreasing
+    assert (frame["status"] == "done").all()
+    assert (frame["iterations"] == 60).all()
+    assert (frame["seconds"] > 0).all()
+
+
+@pytest.mark.parametrize("workers", [1, 3, 8])
+def test_any_number_of_workers_gives_the_same_bits(search, facts, workers):
+    assert facts(search(workers=workers)) == facts(search(workers=2))
+
+
+def test_the_order_changes_no_net(search):
+    turned = {"learning_rate": [0.5, 0.1, 0.01], "reg": [0.1, 0.0]}
+    assert search(turned).results == search().results
+
+
+def test_a_smaller_grid_trains_the_same_nets(search):
+    assert search({"learning_rate": [0.1], "reg": [0.1]}).results.items() <= search().results.items()
+
+
+@pytest.mark.parametrize("seeds", [(0, 0), (0, 1)])
+def test_the_seed_decides_the_nets(search, facts, seeds):
+    first, second = (facts(search(seed=seed)) for seed in seeds)
+    assert (first == second) == (seeds[0] == seeds[1])
+
+
+def test_a_seed_that_a_partial_has_given_stays(search, clouds):
+    found = search({"reg": [0.1]}, build=partial(fastnet.TwoLayerNet, 2, 8, 3, std=0.1, seed=7), learning_rate=0.5)
+    net, _ = trained_alone({"reg": 0.1, "learning_rate": 0.5}, 7, clouds)
+    np.testing.assert_array_equal(found.best_net.params["W1"], net.params["W1"])
+
+
+def test_names_go_to_build_or_to_train(search):
+    build = partial(fastnet.TwoLayerNet, 2, output_size=3)
+    grid = {"hidden_size": [3, 5], "std": [0.1], "optimizer": [fastnet.SGD(), fastnet.Adam()], "seed": [4]}
+    found = search(grid, build=build, learning_rate=0.05)
+    assert len(found.results) == 4
+    assert found.best_net.params["b1"].shape == (found.best_point["hidden_size"],)
+    assert found.best_stats == search({"optimizer": [found.best_point["optimizer"]]}, build=lambda: fastnet.TwoLayerNet(
+        2, found.best_point["hidden_size"], 3, std=0.1, seed=4), learning_rate=0.05).best_stats  # fmt: skip
+
+
+def test_a_failed_and_a_diverged_point_are_rows_that_say_so(search):
+    found = search({"learning_rate": [0.1, 1e38], "reg": [0.1, -1.0]})
+    status = {(line["learning_rate"], line["reg"]): (line["status"], line["reason"]) for line in found.table}
+    assert status[0.1, 0.1] == ("done", "")
+    assert status[1e38, 0.1] == ("diverged", "its parameters are not finite")
+    for rate in (0.1, 1e38):
+        kind, reason = status[rate, -1.0]
+        assert kind == "failed"
+        assert reason.startswith("ValueError: reg is -1.0, expected")
+    assert all(math.isnan(accuracy) for accuracy in found.results[1e38, 0.1] + found.results[0.1, -1.0])
+    assert found.best_point == {"learning_rate": 0.1, "reg": 0.1}
+    assert found.table[0]["status"] == "done"
+
+
+def test_a_diverged_net_is_not_trained_to_its_end(search):
+    with pytest.raises(fastnet.searching.SearchError, match="2 diverged, 0 failed; try smaller learning rates"):
+        search({"learning_rate": [1e38], "reg": [0.1, 0.2]}, num_iters=10**9)
+
+
+def test_where_nothing_could_be_trained_the_error_says_why(search):
+    with pytest.raises(fastnet.searching.SearchError, match="1 diverged, 2 failed, the first with ValueError: le") as e:
+        search({"learning_rate": [-1.0, 1e38, -2.0], "reg": [0.1]})
+    assert [line["status"] for line in e.value.search.table].count("failed") == 2
+
+
+def test_the_loss_as_metric(search, clouds):
+    found = search(metric="val_loss")
+    losses = [line["val_loss"] for line in found.table]
+    assert losses == sorted(losses)
+    scores = found.best_net.loss(clouds[2]).astype(float)
+    expected = np.mean(np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(60), clouds[3]])
+    np.testing.assert_allclose(losses[0], expected, rtol=1e-6)
+    assert found.best_val == found.table[0]["val_accuracy"]
+
+
+def test_refit_trains_the_best_on_all_rows(search, clouds):
+    found, plain = search(refit=True), search()
+    X, y, X_val, y_val = clouds
+    (point,) = make_points({name: [value] for name, value in plain.best_point.items()}, None, 0)
+    net = fastnet.TwoLayerNet(2, 8, 3, std=0.1, seed=point.seed)
+    stats = net.train(
+        np.concatenate([X, X_val]), np.concatenate([y, y_val]), **point.values, num_iters=60, batch_size=20
+    )
+    np.testing.assert_array_equal(found.best_net.params["W2"], net.params["W2"])
+    assert found.best_stats == stats
+    assert (found.best_val, found.results) == (plain.best_val, plain.results)
+
+
+def test_the_callback_hears_of_each_point_and_of_the_time_left(search):
+    heard = []
+    found = search(callback=heard.append, workers=1)
+    assert [(progress.done, progress.total) for progress in heard] == [(k, 6) for k in range(1, 7)]
+    assert [tuple(progress.point.values()) for progress in heard] == list(found.results)
+    assert {repr(progress.row) for progress in heard} == set(map(repr, found.table))
+    assert heard[-1].best_val == found.best_val
+    assert heard[-1].seconds_left == 0.0
+    first = heard[0]
+    np.testing.assert_allclose(first.seconds_left / first.seconds, 5, rtol=0.5)  # both read the clock, one later
+
+
+def test_nets_train_side_by_side_on_one_copy_of_the_data(search, clouds, build):
+    """Two nets wait for each other in the middle of training: alone neither would go on."""
+    meeting, seen = threading.Barrier(2, timeout=60), []
+
+    class Meeting(fastnet.TwoLayerNet):
+        def train(self, X, *others, callback, threads, **settings):
+            seen.append((X.__array_interface__["data"][0], threads))
+            meeting.wait()
+            return super().train(X, *others, callback=callback, threads=threads, **settings)
+
+    search({"reg": [0.0, 0.1]}, build=lambda seed: Meeting(2, 8, 3, seed=seed), workers=2)
+    assert seen == [(clouds[0].__array_interface__["data"][0], 1)] * 2
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_what_ends_a_search_carries_what_had_finished_and_ends_the_threads(search, error):
+    def end(progress):
+        if progress.done == 2:
+            raise error
+
+    with pytest.raises(error) as caught:
+        search({"num_iters": [10, 20, 10**9]}, callback=end, workers=3)
+    partial_result = caught.value.search
+    assert sorted(partial_result.results) == [(10,), (20,)]
+    assert partial_result.best_net is not None
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("fastnet search")]
+
+
+def test_a_read_only_memory_map_will_do(search, clouds, tmp_path, facts):
+    arrays = []
+    for number, array in enumerate(clouds):
+        np.save(tmp_path / f"{number}.npy", array)
+        arrays.append(np.load(tmp_path / f"{number}.npy", mmap_mode="r"))
+    assert facts(search(data=arrays)) == facts(search())
+
+
+def test_the_function_is_there_without_an_import_of_its_own():
+    code = "import sys, fastnet; print('fastnet.searching' in sys.modules, fastnet.search, fastnet.LogUniform(1, 2))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert result.stdout.startswith("False <function search")
+    assert result.stderr == ""
