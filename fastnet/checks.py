@@ -104,6 +104,8 @@ def features(name: str, X: Any, inputs: int, dtype: np.dtype[Any]) -> Array:
     No copy is made of such an array, read-only or not.  One with other strides is copied as it is; integers,
     booleans and float16 become dtype.
     """
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise ValueError(f"{name} is a masked array with masked elements, expected numbers: fill or drop them")
     array = np.asarray(X)
     if array.ndim != 2:
         raise ValueError(
@@ -116,7 +118,10 @@ def features(name: str, X: Any, inputs: int, dtype: np.dtype[Any]) -> Array:
     if array.dtype.kind not in "buif":
         raise ValueError(f"{name} has dtype {array.dtype}, expected uint8, float32 or float64")
     if array.dtype not in _READ:
-        array = array.astype(np.float64 if array.dtype.itemsize > 8 else dtype)
+        # Wide integers as float64: in float32 time stamps and large ids would lose their digits before the mean is
+        # subtracted.
+        wide = array.dtype.itemsize > 8 or (array.dtype.kind in "ui" and array.dtype.itemsize >= 4)
+        array = array.astype(np.float64 if wide else dtype)
     if array.dtype.kind == "f":
         _require_finite(name, array, dtype)
     array = np.ascontiguousarray(array)

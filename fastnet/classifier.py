@@ -17,7 +17,7 @@ from fastnet import checks, optimizers, schedules, training
 from fastnet.batches import batches_of
 from fastnet.checks import Array
 from fastnet.engine.memory import Layer, Source
-from fastnet.evaluation import Validation
+from fastnet.evaluation import Validation, softmax
 from fastnet.normalization import Normalization
 from fastnet.optimizers import Optimizer
 from fastnet.parameters import Parameters
@@ -200,6 +200,8 @@ class Classifier:
             schedules.rates(decay if schedule is None else schedule, learning_rate, num_iters, per_epoch, most),
             lambda weight: np.full(len(weight), reg),
         )
+        if schedule is None:
+            schedules.warn_of_early_end(decay, num_iters, per_epoch)
         optimizer = optimizers.checked(optimizer, self.dtype)
         training.check_callback(callback)
         best = self._best(restore_best, validate)
@@ -222,9 +224,7 @@ class Classifier:
 
     def predict_proba(self, X: Any, threads: int | None = None) -> Array:
         """The probabilities (N, C) of X (N, D), softmax of the scores, in the model's dtype."""
-        scores = self.loss(X, threads=threads)
-        exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+        return softmax(self.loss(X, threads=threads))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write parameters, normalisation, label names and image shape to an .npz file (see fastnet.load)."""
@@ -303,10 +303,10 @@ class Classifier:
         return key, scorer
 
     def _source(self, data: Array, labels: NDArray[np.int64] | None = None) -> Source:
-        return Source(data, labels, *self._mean_and_scale())
+        return Source(data, labels, *self._mean_and_scale(data.dtype.itemsize > self.dtype.itemsize))
 
-    def _mean_and_scale(self) -> tuple[Array, Array]:
-        """The normalisation as the engine applies it."""
+    def _mean_and_scale(self, wide: bool = False) -> tuple[Array, Array]:
+        """The normalisation as the engine applies it; `wide` rows have more digits than the model's numbers."""
         if self.normalization is None:
             return np.zeros((1, self.input_size), self.dtype), np.ones((1, self.input_size), self.dtype)
         if not isinstance(self.normalization, Normalization):
@@ -315,6 +315,8 @@ class Classifier:
         features = len(self.normalization.mean)
         if features != self.input_size:
             raise ValueError(f"the normalization has {features} features, expected the model's {self.input_size}")
+        if wide:
+            self.normalization.require_digits(self.dtype)
         return self.normalization.mean_and_scale(self.dtype)
 
     def _validation(self, X: Any, y: Any, sample_weight: Any, threads: int | None) -> Validation | None:

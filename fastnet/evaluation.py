@@ -27,6 +27,13 @@ class Validation:
         return Scored(mean_loss(scores, self._labels, self._weights), accuracy)
 
 
+def softmax(scores: Array) -> Array:
+    """The probabilities (N, C) of scores, in their own type."""
+    with np.errstate(under="ignore"):  # to 0 is right
+        exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+
 def mean_loss(scores: Array, labels: NDArray[np.int64], weights: Weights | None) -> float:
     """The weighted mean over rows of -log softmax(scores)[label], in float64."""
     losses = np.empty(len(scores))

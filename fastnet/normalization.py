@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastnet import checks
 
+ROUNDING = 1 / 64  # of a deviation: less than what tables are measured to
 _BLOCK_BYTES = 1 << 24  # of float64 in work at a time while fitting
 
 
@@ -49,6 +50,25 @@ class Normalization:
             self._prepared[dtype] = self.mean.astype(dtype).reshape(1, -1), scale.astype(dtype).reshape(1, -1)
         prepared: tuple[NDArray[Any], NDArray[Any]] = self._prepared[dtype]
         return prepared
+
+    def require_digits(self, dtype: np.dtype[Any]) -> None:
+        """Raise ValueError where numbers rounded to dtype, before the mean is subtracted, would be mostly rounding.
+
+        That is, by more than ROUNDING of a feature's deviation: float64 holds a time stamp to the microsecond, float32
+        to the minute.
+        """
+        if self.scale is None:
+            return  # whose deviations nobody knows
+        if (dtype, "digits") not in self._prepared:
+            lost = np.abs(self.mean) * (self.scale * (np.finfo(dtype).eps / 2))
+            lost[self.scale == 1] = 0  # that of a constant, which loses nothing
+            self._prepared[dtype, "digits"] = int(lost.argmax()) if lost.max() > ROUNDING else None
+        worst = self._prepared[dtype, "digits"]
+        if worst is not None:
+            raise ValueError(
+                f"feature {worst} has mean {self.mean[worst]:.6g} and deviation {1 / self.scale[worst]:.3g}, too near "
+                f"for the digits of {dtype}: expected a model of dtype float64, or X less its mean"
+            )
 
     @classmethod
     def fit(cls, X: Any, scale: bool = False, *, sample_weight: Any = None) -> Normalization:

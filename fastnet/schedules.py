@@ -9,6 +9,7 @@ numbers to rates will do as well.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -103,6 +104,7 @@ class Cosine(Constant):
         return 0.5 + 0.5 * np.cos(np.pi * np.maximum(iterations - warm, 0) / max(num_iters - warm, 1))
 
 
+NEARLY_NOTHING = 1e-3
 NAMES = {"constant": Constant, "linear": Linear, "cosine": Cosine}
 Schedule = str | Constant | Rates
 
@@ -140,3 +142,17 @@ def _checked(found: Any, num_iters: int, most: float) -> Factors:
             f"expected finite numbers of at least 0, up to {most:.3g}"
         )
     return table
+
+
+def warn_of_early_end(decay: EpochDecay, num_iters: int, per_epoch: int) -> None:
+    """Warn when more than half of a training is at less than NEARLY_NOTHING of its first rate.
+
+    So it is with few rows: where a batch takes all of them, each step is an epoch.
+    """
+    half = decay.factors(np.array([num_iters // 2]), num_iters, per_epoch)[0]
+    if half < NEARLY_NOTHING:
+        warnings.warn(
+            f"learning_rate_decay={decay.factor:g} after each of {num_iters // per_epoch} epochs leaves the second "
+            f"half of the training {half:.1g} of the learning rate: take a decay nearer to 1, or schedule='linear'",
+            stacklevel=3,
+        )

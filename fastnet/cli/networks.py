@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastnet.data import Dataset
     from fastnet.classifier import Classifier
+    from fastnet.data import Dataset
     from fastnet.normalization import Normalization
 
 

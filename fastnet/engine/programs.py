@@ -275,7 +275,7 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
 
             put_back(tickets, FORWARD, worker, workers)
             put_back(tickets, WEIGHTS, worker, workers)
-            if worker == 0 and block == 0:
+            if worker == 0 and block == 0 and reg > 0:  # 0 times the square of a weight of 1e20 would be nan
                 loss = 0.5 * float(reg) * l2_norm(layer1, layer2)
             units = row_units(tile_mr(tiles.middle), rows)
             while True:

@@ -20,7 +20,7 @@ from fastnet import checks, optimizers, schedules, training
 from fastnet.batches import Weights
 from fastnet.checks import Array
 from fastnet.classifier import Classifier
-from fastnet.evaluation import Validation
+from fastnet.evaluation import Validation, softmax
 from fastnet.models import SoftmaxClassifier, TwoLayerNet
 from fastnet.normalization import Normalization
 from fastnet.optimizers import Momentum, Optimizer
@@ -107,15 +107,14 @@ class Estimator(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> Array:
         """The probabilities (n_samples, n_classes) of X (n_samples, n_features), in the order of classes_."""
-        scores = self._scores(X)
-        exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+        return softmax(self._scores(X))
 
     def predict_log_proba(self, X: Any) -> Array:
         """The logarithms of the probabilities (n_samples, n_classes), finite where these underflow."""
         scores = self._scores(X)
         scores -= scores.max(axis=1, keepdims=True)
-        return np.asarray(scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)))
+        with np.errstate(under="ignore"):  # to 0 is right
+            return np.asarray(scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)))
 
     @property
     def coefs_(self) -> list[Array]:
