@@ -7,7 +7,7 @@
     rules        update rules, a line at a time
     units, barrier, workers     who works on what, how workers meet, and the threads they run on
     memory, matrix, atomics     padded arrays, arrays as compiled code sees them, integers that workers share
-    cpu, kernel                 the CPU's abilities, compilation and its cache
+    cpu, kernel, compiler       the CPU's abilities, compilation and its cache, Numba's parts that make it fast
     peak         the CPU's multiply-add limit, for benchmarks
 
 Importing this package does not import Numba; importing `session` does (about half a second).
@@ -34,6 +34,7 @@ def describe() -> dict[str, str | int | list[str]]:
         "fused multiply-add": "yes" if unit.fma else "no: results may differ from other machines in the last bits",
         "tiles": [f"{shape.mr} x {shape.lines} lines" for shape in tile.shapes(unit)],
         "threads": cpu.usable_cores(),
+        "compilation": "fast" if kernel.FOR_PROGRAMS else "slow: this Numba lacks a part of those that make it fast",
         "cache folder": _writable(kernel.cache_folder()),
     }
 
