@@ -9,7 +9,7 @@
     rules        update rules, a line at a time
     units, barrier, workers     who works on what, how workers meet, and the threads they run on
     memory, matrix, atomics     padded arrays, arrays as compiled code sees them, integers that workers share
-    cpu, kernel                 the CPU's abilities, compilation and its cache
+    cpu, kernel, compiler       the CPU's abilities, compilation and its cache, Numba's parts that make it fast
     peak         the CPU's multiply-add limit, for benchmarks
 
 Importing this package does not import Numba; importing `session` does (about half a second).
@@ -41,6 +41,7 @@ def describe() -> dict[str, str | int | list[str]]:
         "tiles": [f"{shape.mr} x {shape.lines} lines" for shape in tile.shapes(unit)],
         "matmul_precision": f"highest; high and medium by {_dot(cpu.dot_unit())}",
         "threads": cpu.usable_cores(),
+        "compilation": "fast" if kernel.FOR_PROGRAMS else "slow: this Numba lacks a part of those that make it fast",
         "cache folder": _writable(kernel.cache_folder()),
     }
 

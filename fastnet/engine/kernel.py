@@ -3,9 +3,9 @@
 Numba's own cache keys a function by the file it stands in, so an edit of any *other* file of the engine
 would be missed, and its index file can be torn between two processes.  Here each compiled signature is one
 file, named by a digest of everything that shaped it: all sources of the engine, the versions of Python,
-Numba and llvmlite, Numba's settings, the CPU that it was compiled for, the function and the signature.
-A file is written under another name and renamed, so whatever carries the right name is whole and right;
-anything else (no folder, no permission, a damaged file) only means compiling again.
+Numba and llvmlite, Numba's settings, the options of compilation, the CPU that it was compiled for, the function
+and the signature.  A file is written under another name and renamed, so whatever carries the right name is whole
+and right; anything else (no folder, no permission, a damaged file) only means compiling again.
 """
 
 from __future__ import annotations
@@ -21,133 +21,39 @@ from pathlib import Path
 from typing import Any
 
 import llvmlite
-import llvmlite.binding as llvm
 import numba
-from numba._dynfunc import make_function
-from numba.core import config, types
+from numba.core import config
 from numba.core.caching import NullCache
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder
-from numba.core.compiler_machinery import register_pass
+from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
-from numba.core.typed_passes import NativeLowering
-
-
-class _Library(JITCodeLibrary):
-    """Code that is not optimised function by function, as Numba's own is to begin with: a program is as a whole."""
-
-    def _optimize_functions(self, ll_module: Any) -> None:
-        pass
-
-
-class _ProgramLibrary(_Library):
-    """The code of a program, optimised once.
-
-    Numba's own is optimised twice, for the sake of reference counts, and searched for loops to vectorise and to
-    unroll: here there are no counts, and loops that matter are written in vectors, unrolled.
-    """
-
-    def _optimize_final_module(self) -> None:
-        options = llvm.create_pipeline_tuning_options()
-        options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-        builder = llvm.create_pass_builder(self._codegen._tm, options)
-        builder.getModulePassManager().run(self._final_module, builder)
-
-
-class _KernelLibrary(_Library):
-    """The code of a kernel: LLVM IR that waits to be linked into a program.
-
-    Numba's own would be optimised and turned into machine code as well, at each level of calls.
-    """
-
-    def _optimize_final_module(self) -> None:
-        pass
-
-    def _finalize_final_module(self) -> None:
-        self._finalized = True
-
-
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _LowerProgram(NativeLowering):
-    _name = "fastnet_lower_program"
-
-    def run_pass(self, state: Any) -> bool:
-        state.library = _ProgramLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        state.library.enable_object_caching()
-        return bool(super().run_pass(state))
-
-
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _LowerKernel(NativeLowering):
-    _name = "fastnet_lower_kernel"
-
-    def run_pass(self, state: Any) -> bool:
-        state.library = _KernelLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        state.flags.no_compile = True
-        super().run_pass(state)
-        # Callers know a function by its entry point; this one, as Numba makes it for a function without
-        # wrapper, points nowhere.
-        described = state.cr.fndesc
-        entry_point = make_function(described.lookup_module(), described.qualname, "", 0, state.cr.env, ())
-        state.targetctx.insert_user_function(entry_point, described, [state.library])
-        state.cr = state.cr._replace(cfunc=entry_point)
-        return True
-
-
-# For what kernels don't use: `with`, closures, functions inlined as Numba IR, literal arguments, array expressions.
-_NEEDLESS = {
-    "WithLifting",
-    "InlineClosureLikes",
-    "RewriteDynamicRaises",
-    "MakeFunctionToJitFunction",
-    "InlineInlinables",
-    "FindLiterallyCalls",
-    "LiteralUnroll",
-    "LiteralPropagationSubPipelinePass",
-    "InlineOverloads",
-    "NopythonRewrites",
-    "NoPythonSupportedFeatureValidation",
-    "DumpParforDiagnostics",
-}
-
-
-def _pipeline(lowering: type[NativeLowering]) -> type[CompilerBase]:
-    """Numba's compiler with another last step, and without the needless ones."""
-
-    class Compiler(CompilerBase):
-        def define_pipelines(self) -> list[Any]:
-            manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
-            manager.passes = [
-                (lowering if p is NativeLowering else p, text)
-                for p, text in manager.passes
-                if p.__name__ not in _NEEDLESS
-            ]
-            manager.finalize()
-            return [manager]
-
-    return Compiler
-
 
 if config.DISABLE_JIT:
     raise ImportError("fastnet's kernels are machine code and cannot be interpreted: unset NUMBA_DISABLE_JIT")
 
-# No reference counts: kernels allocate nothing, and their arrays are kept alive by who calls the program.
-_OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
-KERNEL_OPTIONS = _OPTIONS | {"no_cpython_wrapper": True, "pipeline_class": _pipeline(_LowerKernel)}
+try:
+    from fastnet.engine.compiler import FOR_KERNELS, FOR_PROGRAMS, without_literals
+except (ImportError, AttributeError):
+    # This Numba lacks a private part that compiles faster: its public interface makes programs of the same bits.
+    FOR_KERNELS = FOR_PROGRAMS = {}
+
+    def without_literals(dispatcher: Any) -> None:
+        pass
+
+
+_MEANING: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+KERNEL_OPTIONS = _MEANING | FOR_KERNELS
 
 
 def kernel(function: Any) -> Any:
     """A function for other compiled functions: compiled for each program that uses it, never called alone."""
     dispatcher = numba.njit(**KERNEL_OPTIONS)(function)
-    # Numba would compile a function once more for every literal that it is called with.
-    template = dispatcher.get_call_template
-    dispatcher.get_call_template = lambda args, kws: template([types.unliteral(a) for a in args], kws)
+    without_literals(dispatcher)
     return dispatcher
 
 
 def program(function: Any) -> Any:
     """A function that Python calls: compiled at the first call of a signature and kept on disk."""
-    dispatcher = numba.njit(**_OPTIONS, pipeline_class=_pipeline(_LowerProgram))(function)
+    dispatcher = numba.njit(**_MEANING, **FOR_PROGRAMS)(function)
     dispatcher._cache = _ProgramCache(function)
     return dispatcher
 
@@ -184,7 +90,8 @@ def cache_folder() -> Path:
 
 def _environment_digest() -> bytes:
     """A digest of all that shapes every program alike."""
-    digest = hashlib.sha256(f"{sys.version} {numba.__version__} {llvmlite.__version__}".encode())
+    versions = f"{sys.version} {numba.__version__} {llvmlite.__version__}"
+    digest = hashlib.sha256(f"{versions} {sorted(KERNEL_OPTIONS)}".encode())
     for name in ("OPT", "ENABLE_AVX", "BOUNDSCHECK", "DEBUGINFO_DEFAULT"):
         digest.update(f"{name}={getattr(config, name, None)};".encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
@@ -206,7 +113,9 @@ class _ProgramCache(NullCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         # Numba's own cache refreshes the context first: that imports all that a compilation may need (SciPy, where
-        # there is one), and takes half of a warm start.
+        # there is one), and takes half of a warm start.  Here only reference counts need it.
+        if FOR_PROGRAMS.get("_nrt", True):
+            target_context.refresh()
         # A damaged file may raise anything at all; whatever it is, the answer is to compile.
         with contextlib.suppress(Exception):
             data = self._file(sig, target_context.codegen()).read_bytes()

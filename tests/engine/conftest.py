@@ -38,6 +38,7 @@ print(json.dumps({{
     "unit": cpu.vector_unit().name,
 }}))
 """
+TWO_LAYER = "[(fastnet.TwoLayerNet, 21, np.float32)]"
 LINEAR = "[(fastnet.SoftmaxClassifier, None, np.float32)]"
 BOTH = "[(fastnet.TwoLayerNet, 21, np.float32), (fastnet.SoftmaxClassifier, None, np.float64)]"
 
@@ -47,13 +48,13 @@ def rng():
     return np.random.default_rng(7)
 
 
-def start(models=LINEAR, package=ROOT, **environment):
-    """Start the training above in a process of its own."""
+def start(models=LINEAR, package=ROOT, before="", **environment):
+    """Start the training above in a process of its own, after the code `before`."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "FASTNET_"))}
     env = {**env, "PYTHONPATH": str(package), **environment}
     env = {name: value for name, value in env.items() if value is not None}
     return subprocess.Popen(
-        [sys.executable, "-c", TRAIN.format(models=models)],
+        [sys.executable, "-c", before + TRAIN.format(models=models)],
         env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=package,
     )  # fmt: skip
 

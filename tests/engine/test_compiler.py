@@ -1,0 +1,74 @@
+"""What the compilation of kernels takes from Numba's private parts, what it leaves out, and how it does without."""
+
+import numba
+import pytest
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+
+from fastnet.engine import compiler
+from tests.engine.conftest import TWO_LAYER, finish, start
+
+
+def test_the_passes_left_out_and_replaced_are_numbas():
+    """A renamed one would be left in unnoticed."""
+    names = set()
+
+    class Spy(CompilerBase):
+        def define_pipelines(self):
+            manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
+            names.update(step.__name__ for step, _ in manager.passes)
+            return [manager]
+
+    numba.njit(pipeline_class=Spy)(lambda: None).compile(())
+    assert names >= compiler._NEEDLESS | {"NativeLowering"}
+
+
+# A part is away while the engine is imported, and back when it compiles: this Numba itself cannot do without.
+HIDE = """
+from {module} import {owner} as owner
+hidden = owner.{part}
+{how}
+from fastnet.engine import kernel
+owner.{part} = hidden
+assert kernel.KERNEL_OPTIONS == {{"nogil": True, "error_model": "numpy"}}, kernel.KERNEL_OPTIONS
+"""
+AWAY = "del owner.{part}"
+PARTS = {
+    "make_function": ("numba", "_dynfunc", AWAY),
+    "JITCodeLibrary": ("numba.core", "codegen", AWAY),
+    "get_call_template": ("numba.core.dispatcher", "_DispatcherBase", AWAY),
+    "define_nopython_pipeline": ("numba.core.compiler", "DefaultPassBuilder", AWAY),
+    "PassManager": (
+        "numba.core",
+        "compiler_machinery",
+        "owner.PassManager = lambda name: type('', (), {{'passes': ()}})",
+    ),
+}
+
+
+def without(part, folder):
+    module, owner, how = PARTS[part]
+    hide = HIDE.format(module=module, owner=owner, part=part, how=how.format(part=part))
+    return finish(start(TWO_LAYER, before=hide, FASTNET_CACHE_DIR=str(folder)))
+
+
+@pytest.fixture(scope="module")
+def compiled_in_public(tmp_path_factory):
+    """A cache of what Numba's public interface compiles, and what the training gave.
+
+    It does not tell which part was away, as the programs are the same: so one compilation serves all cases below.
+    """
+    folder = tmp_path_factory.mktemp("cache")
+    return folder, without("JITCodeLibrary", folder)
+
+
+def test_compiled_by_the_public_interface_the_bits_are_the_same(compiled_in_public, train, tmp_path):
+    _, public = compiled_in_public
+    assert (public["hits"], public["misses"]) == (0, 1)
+    assert public["digest"] == train(TWO_LAYER, FASTNET_CACHE_DIR=str(tmp_path))["digest"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_engine_trains_without_a_private_part_of_numba(part, compiled_in_public):
+    folder, public = compiled_in_public
+    found = without(part, folder)
+    assert (found["hits"], found["digest"]) == (1, public["digest"])
