@@ -106,7 +106,7 @@ def test_a_failed_and_a_diverged_point_are_rows_that_say_so(search):
 
 def test_a_diverged_net_is_not_trained_to_its_end(search):
     with pytest.raises(fastnet.searching.SearchError, match="2 diverged, 0 failed; try smaller learning rates"):
-        search({"learning_rate": [1e38], "reg": [0.1, 0.2]}, num_iters=10**9)
+        search({"learning_rate": [1e38], "reg": [0.1, 0.2]}, num_iters=10**9, learning_rate_decay=1.0)
 
 
 def test_where_nothing_could_be_trained_the_error_says_why(search):
