@@ -270,12 +270,17 @@ class Classifier:
         optimizer: Optimizer,
         workers: int | None,
         fixed: bool = False,
+        shared: bool = False,
     ) -> Trainer:
-        """The engine's part of a training on checked rows; `fixed` leaves class 0 as it is."""
+        """The engine's part of a training on checked rows; `fixed` leaves class 0 as it is.
+
+        On a machine that is `shared` with others, more than one worker takes larger steps to be worth it.
+        """
         from fastnet.engine import rules, session  # imports Numba
 
-        rule = rules.Rule(optimizer.rule)
-        return session.Trainer(self._layers, self._source(data, labels), size, rule, workers, fixed=int(fixed))
+        worth = session.WORTH_IN_A_CALL if shared else session.WORTH_IN_A_RUN
+        source, rule = self._source(data, labels), rules.Rule(optimizer.rule)
+        return session.Trainer(self._layers, source, size, rule, workers, worth, int(fixed))
 
     def _take_scorer(self, source: Source, workers: int | None) -> tuple[Any, Scorer]:
         """A scorer for data sets like this one, and the key under which to keep it.
