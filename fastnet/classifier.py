@@ -277,15 +277,18 @@ class Classifier:
         optimizer: Optimizer,
         workers: int | None,
         frozen: bool = False,
+        shared: bool = False,
     ) -> Trainer:
-        """The engine's part of a training on checked rows; `frozen` leaves class 0 as it is."""
+        """The engine's part of a training on checked rows; `frozen` leaves class 0 as it is.
+
+        On a machine that is `shared` with others, more than one worker takes larger steps to be worth it.
+        """
         from fastnet.engine import rules, session  # imports Numba
 
-        rule = rules.Rule(optimizer.rule)
-        return session.Trainer(
-            self._layers, self._source(data, labels), size, rule, workers,
-            matmul_precision=self._precision(), frozen=int(frozen),
-        )  # fmt: skip
+        worth = session.WORTH_IN_A_CALL if shared else session.WORTH_IN_A_RUN
+        source, rule = self._source(data, labels), rules.Rule(optimizer.rule)
+        precision = self._precision()
+        return session.Trainer(self._layers, source, size, rule, workers, worth, precision, int(frozen))
 
     def _take_scorer(self, source: Source, workers: int | None) -> tuple[Any, Scorer]:
         """A scorer for data sets like this one, and the key under which to keep it.

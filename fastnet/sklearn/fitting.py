@@ -272,7 +272,10 @@ class Estimator(ClassifierMixin, BaseEstimator):
         judges: list[training.Judge] = [course.judge] if validate is not None else []
         judges += [best.see] if best is not None else []
         plan = training.Plan(num_iters, epochs.per_epoch, rates, lambda weight: alpha / weight)
-        trainer = network._trainer(data, labels, epochs.size, optimizer, workers, frozen=network.output_size == 2)
+        # Beside a search with n_jobs there are fewer cores than workers, and who meets every 50 us at a barrier then
+        # waits for the other to be scheduled: ten times the seconds on steps of 2 million multiply-adds (digits).
+        binary = network.output_size == 2
+        trainer = network._trainer(data, labels, epochs.size, optimizer, workers, frozen=binary, shared=True)
         try:
             training.run(trainer, epochs, optimizer, plan, history, validate, judges, [course], by_epoch=True)
         except KeyboardInterrupt:
