@@ -25,6 +25,27 @@ def test_the_validation_is_compiled_before_the_first_step(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_punctual_callback_is_called_at_its_iterations_and_changes_no_bit(kind):
+    class At:
+        wanted = (1, 700, 701, 5000)
+
+        def __init__(self):
+            self.seen = []
+
+        def __call__(self, progress):
+            self.seen.append(progress.iteration)
+
+        def steps_to_call(self, done):
+            return next((k - done for k in self.wanted if k > done), 10_000)
+
+    model, plain, at = small_model(kind), small_model(kind), At()
+    model.train(X, Y, num_iters=6000, callback=at, **OPTIONS)
+    plain.train(X, Y, num_iters=6000, **OPTIONS)
+    assert {*At.wanted, 6000} <= set(at.seen)
+    assert bits(model) == bits(plain)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_progress_with_a_validation_set(kind, monkeypatch):
     monkeypatch.setattr(training, "MOST_STEPS", 3)  # calls between the epochs' ends too
     seen = []
