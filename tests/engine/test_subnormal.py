@@ -5,7 +5,7 @@ import pytest
 
 from fastnet.engine import session
 from fastnet.engine.memory import Layer, Source
-from fastnet.engine.rules import Rule
+from fastnet.engine.rules import GRADIENT, Rule
 from fastnet.optimizers import SGD, Adam, Momentum
 
 DTYPES = FLOAT32, FLOAT64 = [np.dtype(np.float32), np.dtype(np.float64)]
@@ -72,3 +72,21 @@ def test_what_is_no_number_stays(dtype, rng):
     weight.value.array[0, :C] = [np.nan, np.inf, -np.inf]
     trainer.run(np.arange(N).reshape(1, -1), np.zeros((1, 1)), 0.0)
     assert not np.isfinite(weight.value.array[0, :C]).any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_gradients_of_sure_rows_are_normal_or_zero(dtype, rng):
+    """Rows whose label scores so far above the rest that the others' probabilities would be subnormal."""
+    layer = Layer.zeros(D, C, dtype)
+    margins = np.linspace(0, -1.1 * np.log(float(np.finfo(dtype).smallest_subnormal)), N)
+    layer.W[0] = [1, 0, 0]
+    X = rng.standard_normal((N, D)).astype(dtype)
+    X[:, 0] = margins
+    source = Source(X, np.zeros(N, np.int64), np.zeros((1, D), dtype), np.ones((1, D), dtype))
+    trainer = session.Trainer((layer,), source, N, GRADIENT, threads=1)
+    trainer.run(np.arange(N).reshape(1, -1), np.zeros((1, 1)), 0.0)
+    found = trainer._activations.scores.array[:N, 1:C]
+    probability = np.exp(-margins) / (1 + 2 * np.exp(-margins)) / N
+    assert not subnormals(found)
+    assert 0 < np.count_nonzero(found) < found.size
+    np.testing.assert_allclose(found, np.stack([probability] * 2, 1), rtol=1e-4, atol=np.sqrt(np.finfo(dtype).tiny))
