@@ -25,6 +25,7 @@ from fastnet.engine.lines import (
     INDEX,
     LineType,
     first_lanes,
+    flush,
     fma,
     lane_max,
     lane_sum,
@@ -213,7 +214,7 @@ def softmax_loss(scores, per_row, batch, shares, k, first, r0, r1, classes, inve
         total = splat(number(scores, 0))
         for j in range(0, classes, line):
             row = first_lanes(classes - j, load(scores, r, j), lowest)
-            e = exp(row - splat(top))
+            e = flush(exp(row - splat(top)))  # of rows that are sure: d_hidden would be subnormal, too
             store(scores, r, j, e)
             total = total + e
         denominator = lane_sum(total)
