@@ -176,7 +176,7 @@ def test_a_missing_matplotlib_costs_the_picture_alone(run, npz, monkeypatch):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_in_a_real_process_names_what_is_saved(spawn, npz, tmp_path):
-    iterations = ("--iterations", "20", "1000000000", "--workers", "2")
+    iterations = ("--iterations", "20", "1000000000", "--decay", "1", "--workers", "2")
     process = spawn("search", "npz", "--data", npz, *iterations, "--journal", "j.jsonl", "--json")
     assert process.stderr.readline().startswith("1/2 nets")
     process.send_signal(signal.SIGINT)
