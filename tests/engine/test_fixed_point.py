@@ -1,6 +1,7 @@
 """The first layer in fixed point, to the last bit: against the same arithmetic in Python's integers."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -27,9 +28,15 @@ SOME = [(39, 67, 19), (34, 1230, 4), (259, 101, 35)]
 @pytest.fixture
 def few_tiles(monkeypatch):
     """A shape or two for all sizes, as each takes seconds to compile: tests of SOME sizes see those that are chosen."""
+
+    def few(unit, digits, rows, lines, divides=None):
+        return DigitTile(3, min(lines, 2), digits)
+
     monkeypatch.setattr(session, "choose_tile", lambda *_, **__: Tile(4, 1))
     monkeypatch.setattr(
-        session, "choose_digit_tile", lambda unit, digits, rows, lines, divides=None: DigitTile(3, min(lines, 2), digits)
+        session,
+        "choose_digit_tile",
+        lambda unit, digits, rows, lines, divides=None: DigitTile(3, min(lines, 2), digits),
     )
 
 
@@ -102,7 +109,7 @@ def forward_model(case, bits, slices):
     result = np.zeros((slices, N, H), np.float32)
     for j in range(H):
         q, unit = fixed_point(V[:, j], bits)
-        for s, (p0, p1) in enumerate(zip(bounds, bounds[1:], strict=False)):
+        for s, (p0, p1) in enumerate(pairwise(bounds)):
             offset = 0.0
             for p in range(p0, p1, PANEL):
                 end = min(p + PANEL, p1)
@@ -171,7 +178,7 @@ def assert_gradient(case, mode, classes=None, threads=2):
 
     Of several blocks only the last one's d is left: the weights are 0 then, so that it depends on the label alone.
     """
-    N, (X, y, _, _), H = len(case.source.X), case.source, case.layer.outputs
+    y, N, H = case.source.y, len(case.source.X), case.layer.outputs
     layers = (case.layer,)
     if classes is not None:
         rng = np.random.default_rng(1)
