@@ -34,7 +34,9 @@ from fastnet.engine.matrix import emit_address, emit_columns
 from fastnet.engine.memory import Matrix
 from fastnet.engine.tile import SPARE_ROWS, UNROLL, TileType, _TileModel, _unbox_tile, emit_loop
 
-MEAN_BYTES = 3  # of a feature's mean as a fixed-point number: 8 bits before the point, 16 after it
+# Of a feature's mean as a fixed-point number: 8 bits before the point, 24 after it.  With 16 after it the mean's own
+# rounding was 12 times the bound of precision.py on pixels of 0 and 1.
+MEAN_BYTES = 4
 
 
 class DigitTileType(TileType):

@@ -99,6 +99,14 @@ def dot(a, b):
     return sum(int(x) * y for x, y in zip(a, b, strict=True))
 
 
+def mean_of_group(mean, q):
+    """mean @ q, of the mean's bytes one by one: where it is beyond 53 bits it is rounded at these places."""
+    value = 0.0
+    for n in reversed(range(precision.MEAN_BYTES)):
+        value = value * 256 + float(dot([m >> (8 * n) & 255 for m in mean], q))
+    return value
+
+
 def forward_model(case, bits, slices):
     """The first layer's result, before its activation."""
     V = case.source.scale.reshape(-1, 1) * case.layer.W
@@ -113,7 +121,7 @@ def forward_model(case, bits, slices):
             offset = 0.0
             for p in range(p0, p1, PANEL):
                 end = min(p + PANEL, p1)
-                offset += float(dot(mean[p:end], q[p:end])) / places
+                offset += mean_of_group(mean[p:end], q[p:end]) / places
             for r in range(N):
                 result[s, r, j] = np.float32((dot(case.source.X[r, p0:p1], q[p0:p1]) - offset) * unit)
     total = result[0]

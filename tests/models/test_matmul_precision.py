@@ -84,6 +84,12 @@ def test_dark_images(highest, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_a_mean_between_two_places_of_fixed_point(mode):
+    X, _ = pixels()
+    assert_bound(mode, np.abs(weights()), X % 2, fastnet.Normalization(np.full(D, 1 / 3)))
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_features_of_very_different_scale_take_more_bits(mode):
     X, _ = pixels()
     X[:, :20] = 0
@@ -119,14 +125,24 @@ def test_gradients_against_float64(kind, sure, mode, limit):
     model.normalization = exact.normalization = fastnet.Normalization.fit(X, scale=True)
     if sure:  # every row at probability 0.9999 or so: tiny gradients
         y[:] = 1
-        list(model.params.values())[-1][1] = 11
+        for name, value in model.params.items():
+            value *= 0.1 if name in ("W", "W1") else 1
+            value += np.where(np.arange(H) % 3, 0.3, -0.3) if name == "b1" else 0  # far from the kink
+        list(model.params.values())[-1][1] = 10
     exact.params = model.params
-    (loss, found), (true_loss, expected) = (m.loss(X, y, reg=0.1) for m in (model, exact))
-    assert (true_loss < 1e-2 + 0.05 * sum((w**2).sum() for w in exact.params.values() if w.ndim == 2)) == sure
-    assert abs(loss - true_loss) < max(limit, 1e-6) * true_loss
-    first = next(iter(found))
-    assert 0 < error(found[first] - 0.1 * model.params[first], expected[first] - 0.1 * exact.params[first]) < limit
-    assert max(error(found[name], expected[name]) for name in found) < limit
+    true_loss, expected = exact.loss(X, y)
+    assert (true_loss < 2e-3) == sure
+
+    def errors():
+        loss, found = model.loss(X, y)
+        return [abs(loss / true_loss - 1), *(error(found[name], expected[name]) for name in found)]
+
+    found = errors()
+    model.matmul_precision = "highest"
+    # Of probabilities so near to 1 float32 keeps few digits, in every mode.
+    own = max(errors()) if sure else 0
+    assert max(found) < limit + 4 * own
+    assert found != errors()
 
 
 # --- training --------------------------------------------------------------------------------------------
@@ -156,17 +172,17 @@ def test_scales_follow_weights_that_grow_and_shrink(factor, mode):
     """A step that makes the weights 1000 times as large, or as small: no digit saturates, none is left unused."""
     X, y = pixels()
     models = build(mode), build(dtype=np.float64)
-    grow = {"learning_rate": 10.0, "reg": (1 - factor) / 10} if factor < 1 else {"learning_rate": 1e4, "reg": 0.0}
+    rate, reg = (1e-6, (1 - factor) * 1e6) if factor < 1 else (1e4, 0.0)
     for model in models:
         model.normalization = fastnet.Normalization.fit(X, scale=True)
         model.params = models[0].params
-    before = np.abs(models[0].params["W1"]).max()
+    before, rows = np.abs(models[0].params["W1"]).max(), np.tile(np.arange(N), (3, 1))
     histories = [
-        model.train(X, y, num_iters=3, batch_size=N, indices=np.tile(np.arange(N), (3, 1)), **grow)["loss_history"]
+        model.train(X, y, None, None, rate, 1.0, reg, num_iters=3, batch_size=N, indices=rows)["loss_history"]
         for model in models
     ]
     after = np.abs(models[0].params["W1"]).max()
-    assert after > 300 * before if factor > 1 else after < before / 3
+    assert after > 300 * before if factor > 1 else after < before / 300
     np.testing.assert_allclose(histories[0], histories[1], rtol=1e-3)
 
 
@@ -174,17 +190,17 @@ def test_scales_follow_weights_that_grow_and_shrink(factor, mode):
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
 def test_numbers_that_are_not_finite(value, mode):
     X, y = pixels()
-    found = []
+    losses, finite = [], []
     for name in ("highest", mode):
         model = build(name)
         model.normalization = fastnet.Normalization(X.mean(axis=0), np.full(D, 4.0))
         model.params["W1"][9, 3] = value
-        found.append(np.isfinite(model.loss(X)))
-        found.append(np.isfinite(model.loss(X, y)[0]))
-        history = model.train(X, y, num_iters=3, batch_size=N, learning_rate=0.1)
-        found.append(np.isfinite(history["loss_history"]))
-    for expected, got in zip(found[:3], found[3:], strict=True):
-        np.testing.assert_array_equal(got, expected)
+        finite.append(np.isfinite(model.loss(X)))
+        losses.append([model.loss(X, y)[0], *model.train(X, y, num_iters=3, batch_size=N)["loss_history"]])
+    # A unit that is infinite for some rows in float32, and 0 for the others, is no number for any.
+    assert not finite[1].all()
+    assert not (finite[1] & ~finite[0]).any()
+    assert not np.isfinite(losses).any()
 
 
 @pytest.mark.filterwarnings("ignore:overflow")
