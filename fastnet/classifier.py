@@ -299,7 +299,7 @@ class Classifier:
         precision = self._precision()
         key = len(source.X), source.X.dtype, workers, precision
         scorer = self._scorers.pop(key, None)
-        if scorer is None:
+        if scorer is None or not scorer.fits(source):
             from fastnet.engine.session import Scorer  # imports Numba
 
             scorer = Scorer(self._layers, source, workers, precision)

@@ -39,7 +39,9 @@ from fastnet.engine.tile import SPARE_ROWS, UNROLL, TileType, _TileModel, _unbox
 # Bytes from one row of a panel of pixels to the next, an odd number of cache lines.  A constant, so that a tile finds
 # all its rows by one register: with an address for each LLVM ran out of them, and spilled vectors.
 PIXELS_APART = 1088
-MEAN_BYTES = 3  # of a feature's mean as a fixed-point number: 8 bits before the point, 16 after it
+# Of a feature's mean as a fixed-point number: 8 bits before the point, 24 after it.  With 16 after it the mean's own
+# rounding was 12 times the bound of precision.py on pixels of 0 and 1.
+MEAN_BYTES = 4
 
 
 class DigitTileType(TileType):

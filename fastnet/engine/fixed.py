@@ -46,7 +46,7 @@ class Fixed(NamedTuple):
     mean_bytes holds the bytes of the mean, a row for each; mean and scale are those of the normalisation.
     """
 
-    mean_bytes: Matrix  # uint8 (3, inputs)
+    mean_bytes: Matrix  # uint8 (MEAN_BYTES, inputs)
     mean: Matrix  # float32 (1, inputs)
     scale: Matrix  # float32 (1, inputs)
     weights: Matrix  # uint8 (lines, quads of digits)

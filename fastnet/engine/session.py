@@ -239,6 +239,8 @@ class Scorer:
     ) -> None:
         rows, dtype = len(like.X), layers[0].weight.dtype
         digits = digits_for(matmul_precision, like, layers[0], rows)
+        self._digits = digits
+        self._digits_for = lambda source: digits_for(matmul_precision, source, layers[0], rows)
         plan = plan_for(rows, layers[0].inputs, SCORED_ROWS, digits)
         tiles = tiles_for(plan, layers, digits)
         self._fixed = None if digits is None else fixed_for(digits, plan, like, layers[0], training=False)
@@ -267,6 +269,10 @@ class Scorer:
         key = tiles, like.X.dtype, dtype, affines[1] is None
         self._program = compiled_for(programs.score, key, lambda: self._arguments[0])
         self._let_go()
+
+    def fits(self, source: Source) -> bool:
+        """Whether this normalisation, too, is to be computed with these digits, or in floats."""
+        return self._digits_for(source) == self._digits
 
     def run(self, source: Source) -> np.ndarray:
         """The scores (rows, C) of the whole data set."""

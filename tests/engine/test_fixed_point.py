@@ -53,16 +53,16 @@ def integers(numbers, bits):
 
 
 def fixed_mean(source):
-    return np.minimum(np.rint(source.mean[0].astype(np.float64) * 65536), 2**24 - 1).astype(np.int64)
+    return np.minimum(np.rint(source.mean[0].astype(np.float64) * 2**24), 2**32 - 1).astype(np.int64)
 
 
 def mean_product(mean, V, g):
     """mean @ V of a group as a double: byte by byte, each sum exact."""
     part = slice(g * PANEL, (g + 1) * PANEL)
     total = 0.0
-    for shift in (16, 8, 0):
+    for shift in (24, 16, 8, 0):
         total = total * 256.0 + ((mean[part] >> shift & 255) @ V[part]).astype(np.float64)
-    return total / 65536.0
+    return total / 2.0**24
 
 
 def slices(trainer, layers, source, rows, bits):
@@ -82,7 +82,7 @@ def gradient(d, source, rows, bits):
     """The gradient of the weights from that of the layer's outputs."""
     q, unit = integers(d, bits)
     X = source.X[rows[0]].astype(np.int64)
-    mean = (fixed_mean(source) / 65536).reshape(-1, 1)
+    mean = (fixed_mean(source) / 2**24).astype(np.float32).reshape(-1, 1)
     kind = np.float32 if bits == 16 else np.float64
     product, total = (X.T @ q).astype(kind), q.sum(axis=0).astype(kind)
     return (product - mean.astype(kind) * total).astype(np.float32) * unit * source.scale.T
