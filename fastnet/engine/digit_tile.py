@@ -245,12 +245,14 @@ def _emit_product(
         return sums_of(INDEX(0), quads)
 
     def chunk(k: ir.Value, acc: dict[Any, ir.Value]) -> dict[Any, ir.Value]:
-        end = builder.add(k, INDEX(digits.chunk))
+        first = builder.mul(k, INDEX(digits.chunk))
+        end = builder.add(first, INDEX(digits.chunk))
         limit = builder.select(builder.icmp_signed("<", end, quads), end, quads)
-        return {cell: builder.fadd(acc[cell], value) for cell, value in sums_of(k, limit).items()}
+        return {cell: builder.fadd(acc[cell], value) for cell, value in sums_of(first, limit).items()}
 
     zeros = {cell: ir.Constant(DOUBLES, None) for cell in cells}
-    _, total = emit_loop(builder, INDEX(0), quads, digits.chunk, zeros, chunk)
+    chunks = builder.sdiv(builder.add(quads, INDEX(digits.chunk - 1)), INDEX(digits.chunk))
+    _, total = emit_loop(builder, INDEX(0), chunks, 1, zeros, chunk)
     return total
 
 
