@@ -5,7 +5,7 @@
     phases, fixed               forward, middle, backward: the loop nests, in floats and in fixed point
     tile, digit_tile            register tiles of floats, and of pixels by digits
     lines, integers, digits, elementary     cache lines as values, cut into digits, exp and log: the LLVM IR
-    precision    when products are in fixed point, and with how many bits
+    first_layer, precision      the first layer in floats or fixed point; when it is, and with how many bits
     rules        update rules, a line at a time
     units, barrier, workers     who works on what, how workers meet, and the threads they run on
     memory, matrix, atomics     padded arrays, arrays as compiled code sees them, integers that workers share
