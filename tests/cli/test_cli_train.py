@@ -279,7 +279,7 @@ def test_interrupted_training_saves_the_model_beside_the_finished_one(run, npz, 
             raise KeyboardInterrupt
 
     monkeypatch.setattr(train.TrainingProgress, "__call__", interrupt)
-    result = run(*command, "--iterations", "1000000", "--learning-rate", "0.1", "--std", "0.1")
+    result = run(*command, "--iterations", "1000000", "--learning-rate", "0.1", "--std", "0.1", "--decay", "1")
     assert result.status == 130
     assert result.err == "fastnet: interrupted; saved out/npz-two-layer-interrupted.npz\n"
     assert Path("out/npz-two-layer.npz").read_bytes() == before
@@ -289,9 +289,17 @@ def test_interrupted_training_saves_the_model_beside_the_finished_one(run, npz, 
     assert not [name for name in names("out") if name.startswith(".")]
 
 
+@pytest.mark.filterwarnings("default:learning_rate_decay")
+def test_a_warning_takes_a_line(run, npz):
+    result = run("train", "npz", "--data", npz, "--iterations", "400")
+    assert result.status == 0
+    (line,) = [line for line in result.err.splitlines() if "learning_rate_decay" in line]
+    assert line.startswith("fastnet: learning_rate_decay=0.95 after each of 400 epochs")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_in_a_real_process(spawn, npz, tmp_path):
-    options = ("--iterations", "200000", "--validation", "0", "--json")
+    options = ("--iterations", "200000", "--decay", "1", "--validation", "0", "--json")
     process = spawn("train", "npz", "--data", npz, *options)
     assert process.stderr.readline().startswith("iteration ")  # a tenth is done: nine tenths are to come
     process.send_signal(signal.SIGINT)
