@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+import warnings
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,18 +111,20 @@ class Trainer:
         meter = Meter(sys.stderr, lines=self.name != "spiral")  # whose losses are lines already
         progress = TrainingProgress(meter)
         try:
-            history = model.train(
-                *(self.rows.X, self.rows.y, self.rows.X_val, self.rows.y_val),
-                learning_rate=recipe.learning_rate,
-                learning_rate_decay=recipe.decay,
-                reg=recipe.reg,
-                num_iters=recipe.iterations,
-                batch_size=recipe.batch_size,
-                sampling=recipe.sampling,
-                optimizer=optimizer_of(recipe),
-                threads=recipe.threads,
-                callback=progress,
-            )
+            with warnings.catch_warnings():
+                warnings.showwarning = lambda message, *_: self.console.complain(str(message))
+                history = model.train(
+                    *(self.rows.X, self.rows.y, self.rows.X_val, self.rows.y_val),
+                    learning_rate=recipe.learning_rate,
+                    learning_rate_decay=recipe.decay,
+                    reg=recipe.reg,
+                    num_iters=recipe.iterations,
+                    batch_size=recipe.batch_size,
+                    sampling=recipe.sampling,
+                    optimizer=optimizer_of(recipe),
+                    threads=recipe.threads,
+                    callback=progress,
+                )
         except KeyboardInterrupt:
             # Under a name of its own: the model of an earlier, finished training stays.
             self._save(model, stem.with_name(f"{stem.name}-interrupted"))

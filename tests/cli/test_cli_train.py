@@ -289,6 +289,14 @@ def test_interrupted_training_saves_the_model_beside_the_finished_one(run, npz, 
     assert not [name for name in names("out") if name.startswith(".")]
 
 
+@pytest.mark.filterwarnings("default:learning_rate_decay")
+def test_a_warning_takes_a_line(run, npz):
+    result = run("train", "npz", "--data", npz, "--iterations", "400")
+    assert result.status == 0
+    (line,) = [line for line in result.err.splitlines() if "learning_rate_decay" in line]
+    assert line.startswith("fastnet: learning_rate_decay=0.95 after each of 400 epochs")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_in_a_real_process(spawn, npz, tmp_path):
     options = ("--iterations", "200000", "--decay", "1", "--validation", "0", "--json")
