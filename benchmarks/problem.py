@@ -89,6 +89,10 @@ class Problem:
     def with_steps(self, steps: int) -> Problem:
         return replace(self, indices=draw(len(self.X), steps, self.indices.shape[1]))
 
+    def first(self, steps: int) -> Problem:
+        """No more than so many steps of the same."""
+        return replace(self, indices=self.indices[:steps])
+
     def reference_losses(self) -> NDArray[np.float64]:
         """The loss of each step, by the readable float64 code."""
         return np.array(train_reference(self, np.float64, Converted(self, np.float64))())
