@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.contestants import BASE
+from benchmarks.sweep import OTHER64, OTHERS, OWN, OWN64
 from fastnet.bench import Row, row
 
 Result = dict[str, Any]
@@ -24,7 +25,8 @@ def origin(result: Result) -> str:
     return (
         f"`{result['command']}`, {result['date']}, {result['cpu']} ({result['vector unit']}), "
         f"{result['system']}, {_threads(result['threads'])}; medians of {result['rounds']} rounds, where ratios and "
-        f"fractions are taken within each, so columns do not divide exactly.  {versions}."
+        f"fractions are taken within each, so columns do not divide exactly.  {versions}; "
+        f"NumPy's BLAS: {result['blas']}."
     )
 
 
@@ -32,11 +34,11 @@ def origin(result: Result) -> str:
 
 
 def compare_rows(result: Result) -> list[Row]:
-    """Fastest first."""
-    contestants = result["contestants"]
+    """Fastest first.  What multiplies in bfloat16 is measured by the float32 peak."""
+    contestants, peaks = result["contestants"], result["peak_flops_per_second"]
     base, flops = contestants[BASE]["seconds"], result["flops_per_step"] * result["steps"]
     rows = [
-        row(name, c["seconds"], base, result["peak_flops_per_second"][c["dtype"]], flops, result["steps"])
+        row(name, c["seconds"], base, peaks.get(c["dtype"], peaks["float32"]), flops, result["steps"])
         for name, c in contestants.items()
     ]
     return sorted(rows, key=lambda r: r.ratio)
@@ -64,13 +66,15 @@ def compare(result: Result) -> str:
 
 
 def claim(result: Result) -> str:
-    """The comparison in a sentence: the fastest way found with each library."""
+    """The comparison in a sentence: the fastest way found with each library, in no less than float32."""
     rows = compare_rows(result)
     own = next(r for r in rows if r.name == BASE)
     fastest: dict[str, Row] = {}
     for r in rows:
-        fastest.setdefault(r.name.split()[0], r)
-    others = [f"{r.ratio:.1f} times as fast as {library}" for library, r in fastest.items() if r.name != BASE]
+        library = r.name.split()[0]
+        if library != "fastnet" and result["contestants"][r.name]["dtype"] != "bfloat16":
+            fastest.setdefault(library, r)
+    others = [f"{r.ratio:.1f} times as fast as {library}" for library, r in fastest.items()]
     return (
         f"A training step of the lab's network on CIFAR-10's sizes takes **{own.ms:.2f} ms** in float32 "
         f"on {result['threads']} cores of {result['cpu']}, {100 * own.fraction:.0f} % of their multiply-add "
@@ -82,17 +86,46 @@ def claim(result: Result) -> str:
 
 
 def sweep(result: Result) -> str:
-    lost, rows = 0, []
-    for point in result["points"]:
-        own, numpy = point["seconds"]["fastnet"], point["seconds"]["NumPy"]
-        ratio = median(theirs / ours for ours, theirs in zip(own, numpy, strict=True))
-        lost += ratio < 1
-        microseconds = [_digits(1e6 * median(s) / point["steps"]) for s in (own, numpy)]
+    """fastnet's time, and those of the others over it."""
+    points, points64 = result["points"], result["points64"]
+    float32 = [name for who, name in OTHERS.items() if who != "bfloat16"]
+    lost = _lost(points, OWN, float32) + _lost(points64, OWN64, [OTHER64])
+    half = _lost(points, OWN, [OTHERS["bfloat16"]])
+    return "\n".join(
+        [
+            _sizes(points, OWN, OTHERS),
+            "",
+            _sizes(points64, OWN64, {"NumPy": OTHER64}),
+            "",
+            f"Lost to another in the same type: {lost} of {len(points) + len(points64)}; "
+            f"to PyTorch's bfloat16: {half}.  {origin(result)}",
+        ]
+    )
+
+
+def _sizes(points: list[Result], own: str, others: dict[str, str]) -> str:
+    rows = []
+    for point in points:
         sizes = [str(point["sizes"].get(letter, "")) for letter in "NDHC"]
         model = "two-layer" if point["sizes"].get("H") else "linear"
-        rows.append([model, *sizes, point["dtype"], *microseconds, _ratio(ratio), _error(point["loss_error"])])
-    heads = ("", *"NDHC", "type", "fastnet, µs a step", "NumPy, µs", "NumPy / fastnet", "loss error")
-    return "\n".join([markdown(heads, rows), "", f"Lost: {lost} of {len(rows)}.  {origin(result)}"])
+        microseconds = _digits(1e6 * median(point["seconds"][own]) / point["steps"])
+        ratios = [_ratio(r) if (r := _slower(point, own, name)) else "" for name in others.values()]
+        rows.append([model, *sizes, point["rule"], microseconds, *ratios, _error(point["loss_error"])])
+    heads = ("", *"NDHC", "rule", f"{own}, µs a step", *(f"{who} / fastnet" for who in others), "loss error")
+    return markdown(heads, rows)
+
+
+def _slower(point: Result, own: str, other: str) -> float | None:
+    """How many times as long as fastnet the other takes, None where it has not been measured."""
+    if other not in point["seconds"]:
+        return None
+    seconds = point["seconds"]
+    return median(theirs / ours for ours, theirs in zip(seconds[own], seconds[other], strict=True))
+
+
+def _lost(points: list[Result], own: str, others: list[str]) -> int:
+    """Points at which one of the others is faster."""
+    return sum(any((_slower(point, own, name) or 1.0) < 1.0 for name in others) for point in points)
 
 
 # --- figures ---------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 A contestant's setup(problem) returns train(), which takes problem.steps steps from where it stands and
 returns their losses.  All do the same work, each in the way natural and fastest in its library: gather
 the rows of a mini-batch from uint8 images, convert them, subtract the mean; loss with L2, gradients, update;
-loss history.  What is not the same is said in the name.
+loss history.  What is not the same is said in the name.  dtype is that of the products.
 """
 
 from __future__ import annotations
@@ -38,9 +38,11 @@ CONTESTANTS = {
     "NumPy float32, converted beforehand": Contestant(lab.float32_beforehand, "float32", linear=True),
     "NumPy float64": Contestant(lab.float64, "float64", linear=True),
     "NumPy float64, converted beforehand": Contestant(lab.float64_beforehand, "float64", linear=True),
-    "PyTorch eager": Contestant(pytorch.eager, "float32"),
-    "PyTorch compiled": Contestant(pytorch.compiled, "float32"),
-    "JAX jit + scan": Contestant(jax_scan.plain, "float32"),
-    "JAX jit + scan, W1 transposed": Contestant(jax_scan.transposed, "float32"),
+    "PyTorch eager": Contestant(pytorch.eager, "float32", linear=True),
+    "PyTorch compiled": Contestant(pytorch.compiled, "float32", linear=True),
+    "PyTorch eager, bfloat16": Contestant(pytorch.eager_bfloat16, "bfloat16", linear=True),
+    "PyTorch compiled, bfloat16": Contestant(pytorch.compiled_bfloat16, "bfloat16", linear=True),
+    "JAX jit + scan": Contestant(jax_scan.plain, "float32", linear=True),
+    "JAX jit + scan, W1 transposed": Contestant(jax_scan.transposed, "float32", linear=True),
     "scikit-learn MLPClassifier": Contestant(scikit_learn.partial_fit, "float32"),
 }

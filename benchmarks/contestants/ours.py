@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 import fastnet
 from benchmarks.problem import Problem
+
+OPTIMIZERS = {"sgd": fastnet.SGD(), "momentum": fastnet.Momentum(), "adam": fastnet.Adam()}
 
 
 def network(problem: Problem, dtype: type) -> fastnet.TwoLayerNet | fastnet.SoftmaxClassifier:
@@ -21,9 +24,11 @@ def network(problem: Problem, dtype: type) -> fastnet.TwoLayerNet | fastnet.Soft
     return net
 
 
-def _train(dtype: type, problem: Problem):
+def _train(dtype: type, problem: Problem, **options: Any):
+    """options are further ones of `train`: a contestant for each of their values takes a line in the table."""
     net = network(problem, dtype)
-    options = {"learning_rate": problem.learning_rate, "learning_rate_decay": 1.0, "reg": problem.reg}
+    options |= {"learning_rate": problem.learning_rate, "learning_rate_decay": 1.0, "reg": problem.reg}
+    options |= {"optimizer": OPTIMIZERS[problem.rule]}
     return lambda: net.train(problem.X, problem.y, indices=problem.indices, **options)["loss_history"]
 
 
