@@ -49,7 +49,7 @@ def test_what_a_rule_keeps_is_normal_or_zero(name, rng):
     kept = [matrix.array for matrix in weight if matrix is not None]  # the sums of squared weights are the last
     assert all(subnormals(array) for array in kept[:-1])
     for first in range(3):
-        trainer.run(np.arange(N).reshape(1, -1), optimizer.coefficients(np.full(1, RATE), first), REG)
+        trainer.run(np.arange(N).reshape(1, -1), optimizer.coefficients(np.full(1, RATE), first), np.array([REG]))
         assert [subnormals(array) for array in kept] == [0] * len(kept)
     assert all(array[:DEAD].any() for array in kept[:-1])
 
@@ -58,7 +58,7 @@ def test_what_a_rule_keeps_is_normal_or_zero(name, rng):
 def test_only_tiny_numbers_become_zero(dtype, rng):
     trainer, weight = trainer_of(SGD(), dtype, rng)
     before = weight.value.array[:DEAD, :C].copy()
-    trainer.run(np.arange(N).reshape(1, -1), np.full((1, 1), RATE), REG)
+    trainer.run(np.arange(N).reshape(1, -1), np.full((1, 1), RATE), np.array([REG]))
     expected = before * dtype.type(1 - RATE * REG)
     expected[np.abs(expected) < np.sqrt(np.finfo(dtype).tiny)] = 0
     assert 0 < np.count_nonzero(expected) < expected.size
@@ -70,7 +70,7 @@ def test_what_is_no_number_stays(dtype, rng):
     """Else a run that diverged would look sound."""
     trainer, weight = trainer_of(SGD(), dtype, rng)
     weight.value.array[0, :C] = [np.nan, np.inf, -np.inf]
-    trainer.run(np.arange(N).reshape(1, -1), np.zeros((1, 1)), 0.0)
+    trainer.run(np.arange(N).reshape(1, -1), np.zeros((1, 1)), np.zeros(1))
     assert not np.isfinite(weight.value.array[0, :C]).any()
 
 
@@ -84,7 +84,7 @@ def test_gradients_of_sure_rows_are_normal_or_zero(dtype, rng):
     X[:, 0] = margins
     source = Source(X, np.zeros(N, np.int64), np.zeros((1, D), dtype), np.ones((1, D), dtype))
     trainer = session.Trainer((layer,), source, N, GRADIENT, threads=1)
-    trainer.run(np.arange(N).reshape(1, -1), np.zeros((1, 1)), 0.0)
+    trainer.run(np.arange(N).reshape(1, -1), np.zeros((1, 1)), np.zeros(1))
     found = trainer._activations.scores.array[:N, 1:C]
     probability = np.exp(-margins) / (1 + 2 * np.exp(-margins)) / N
     assert not subnormals(found)
