@@ -3,8 +3,10 @@
     C[MR, NR] = ((A[MR, depth] @ B[depth, NR]) - left[MR, 1] * total[1, NR]) * unit[1, NR] * right[MR, 1]
 
 A is unsigned bytes, B digits (digits.py), and their product an exact integer.  What is subtracted takes the mean
-out of A (`left` and `total` are it and the sums of B, or the other way round), in double precision, before anything
-is rounded: so the result does not depend on the unit, the tile's shape or the order of the sum.
+out of A (`left` and `total` are it and the sums of B, or the other way round).  That is done in double precision, but
+for short products with 16 bits: their integers are rounded to float32 first, which is no coarser than their digits.
+Either way the same integers are rounded at the same places: the result does not depend on the unit, the tile's shape
+or the order of the sum.
 """
 
 from __future__ import annotations
@@ -101,7 +103,7 @@ def choose_digit_tile(unit: VectorUnit, digits: Digits, rows: int, lines: int, d
     def cycles(mr: int, n: int) -> float:
         loads = n * digits.lines * per_line
         products = mr * n * digits.lines * per_line
-        return max(products / 2, 5.0, (mr * per_line / per_line + loads) / 2)
+        return max(products / 2, 5.0, (mr + loads) / 2)
 
     def total(tile: DigitTile) -> float:
         across = lines // tile.lines * cycles(tile.mr, tile.lines) + lines % tile.lines * cycles(tile.mr, 1)

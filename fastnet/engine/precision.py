@@ -19,9 +19,9 @@ import math
 
 import numpy as np
 
-from fastnet.engine.cpu import dot_unit
+from fastnet.engine.cpu import LINE_BYTES, dot_unit
 from fastnet.engine.digit_tile import MEAN_BYTES, PIXELS_APART
-from fastnet.engine.digits import Digits
+from fastnet.engine.digits import QUAD, Digits
 from fastnet.engine.fixed import Fixed, FixedScratch
 from fastnet.engine.memory import Layer, Matrix, Source, allocate, lines_of
 from fastnet.engine.phases import PANEL
@@ -66,7 +66,7 @@ def _columns(layer: Layer, dtype: type) -> Matrix:
 def _digits(digits: Digits, layer: Layer, depth: int) -> Matrix:
     """The digits of so many rows of the layer's outputs."""
     lines = lines_of(layer.outputs, layer.weight.dtype)
-    return Matrix(allocate(lines, -(-depth // 4) * digits.lines * 64, np.dtype(np.uint8), odd=True))
+    return Matrix(allocate(lines, -(-depth // QUAD) * digits.lines * LINE_BYTES, np.dtype(np.uint8), odd=True))
 
 
 def fixed_for(digits: Digits, plan: Plan, source: Source, layer: Layer, training: bool = True) -> Fixed:
@@ -102,7 +102,7 @@ def set_normalization(fixed: Fixed, source: Source) -> None:
 
 def fixed_scratch(plan: Plan, layer: Layer, training: bool) -> FixedScratch:
     """What a worker has for itself."""
-    quads = -(-plan.block_rows // 4)
+    quads = -(-plan.block_rows // QUAD)
     return FixedScratch(
         factors=_columns(layer, np.float32),
         units=_columns(layer, np.float64),
@@ -110,5 +110,5 @@ def fixed_scratch(plan: Plan, layer: Layer, training: bool) -> FixedScratch:
         offset=_columns(layer, np.float64),
         ones=Matrix(np.ones((1, SPARE_ROWS), np.float32)),
         pixels=Matrix(allocate(plan.stride, PIXELS_APART, np.dtype(np.uint8), odd=True)),
-        quads=Matrix(allocate(quads, 4 * PANEL, np.dtype(np.uint8), odd=True)) if training else None,
+        quads=Matrix(allocate(quads, QUAD * PANEL, np.dtype(np.uint8), odd=True)) if training else None,
     )

@@ -330,11 +330,10 @@ def score(tiles, plan, batch, layer1, layer2, fixed, a, scratch, out, barrier, t
         pack_units(START, tiles.forward, layer1, fixed, scratch.fixed, tickets, worker, workers)
         if not wait(barrier, workers):
             return False
-        find_scales(tiles.forward, fixed, scratch.fixed, layer1.outputs)
-        forget_scales(scratch.fixed)
-        pack_units(WEIGHTS, tiles.forward, layer1, fixed, scratch.fixed, tickets, worker, workers)
-        if not wait(barrier, workers):
-            return False
+        if find_scales(tiles.forward, fixed, scratch.fixed, layer1.outputs):
+            pack_units(WEIGHTS, tiles.forward, layer1, fixed, scratch.fixed, tickets, worker, workers)
+            if not wait(barrier, workers):
+                return False
     while True:
         block = take(tickets, FORWARD, plan.blocks, worker, workers)
         if block < 0:
