@@ -19,7 +19,7 @@ from benchmarks.contestants import CONTESTANTS, Train, Unavailable
 from benchmarks.problem import LAB, TOLERANCE, Problem, cifar10, synthetic
 from benchmarks.tables import Result
 from fastnet.bench import take_turns
-from fastnet.engine.cpu import usable_cores
+from fastnet.engine.compilation.cpu import usable_cores
 from fastnet.engine.peak import Peak
 
 

@@ -27,7 +27,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks import machine, report
 from fastnet.data import load_idx
-from fastnet.engine.cpu import usable_cores
+from fastnet.engine.compilation.cpu import usable_cores
 from fastnet.sklearn import TwoLayerClassifier
 
 Rows = tuple[Any, Any]

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import fastnet
-from fastnet.engine import cpu
+from fastnet.engine.compilation import cpu
 
 PACKAGES = ("numpy", "numba", "llvmlite", "torch", "jax", "jaxlib", "scikit-learn")
 

@@ -9,14 +9,15 @@ import numpy as np
 
 from benchmarks.problem import LAB, synthetic
 from fastnet.bench import take_turns
-from fastnet.engine import programs
-from fastnet.engine.kernel import compiled_for, program
-from fastnet.engine.memory import Batch, Layer, Matrix, Source
+from fastnet.engine.compilation.kernel import compiled_for, program
+from fastnet.engine.emitting.arrays import Matrix
+from fastnet.engine.emitting.tile import tile_mr
 from fastnet.engine.peak import Peak
-from fastnet.engine.phases import GROUP2, PANEL, gather
-from fastnet.engine.rules import Rule
 from fastnet.engine.session import Trainer
-from fastnet.engine.tile import tile_mr
+from fastnet.engine.step import programs
+from fastnet.engine.step.memory import Batch, Layer, Source
+from fastnet.engine.step.phases import GROUP2, PANEL, gather
+from fastnet.engine.step.rules import Rule
 
 REPEATS = 50  # of a phase in a turn
 

@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 
 from benchmarks.problem import LAB
-from fastnet.engine import elementary, phases, session
-from fastnet.engine.kernel import program
-from fastnet.engine.lines import load, store
-from fastnet.engine.memory import Batch, Layer, Matrix, Source, allocate
-from fastnet.engine.phases import PANEL, lanes
-from fastnet.engine.tile import tile_lines
+from fastnet.engine import session
+from fastnet.engine.compilation.kernel import program
+from fastnet.engine.emitting import elementary
+from fastnet.engine.emitting.arrays import Matrix, allocate
+from fastnet.engine.emitting.lines import load, store
+from fastnet.engine.emitting.tile import tile_lines
+from fastnet.engine.step import phases
+from fastnet.engine.step.memory import Batch, Layer, Source
+from fastnet.engine.step.phases import PANEL, lanes
 
 N, D, H, C = LAB.values()
 

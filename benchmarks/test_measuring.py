@@ -11,7 +11,7 @@ from fastnet import bench
 from fastnet.cli import bench as command
 from fastnet.cli import main
 from fastnet.engine import peak
-from fastnet.engine.cpu import VectorUnit
+from fastnet.engine.compilation.cpu import VectorUnit
 
 
 def test_everyone_takes_a_turn_in_each_round_and_begins_one():

@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastnet import checks, optimizers, schedules, training
 from fastnet.batches import batches_of
 from fastnet.checks import Array
-from fastnet.engine.memory import Layer, Source
+from fastnet.engine.step.memory import Layer, Source
 from fastnet.evaluation import Validation, softmax
 from fastnet.normalization import Normalization
 from fastnet.optimizers import Optimizer
@@ -283,7 +283,8 @@ class Classifier:
 
         On a machine that is `shared` with others, more than one worker takes larger steps to be worth it.
         """
-        from fastnet.engine import rules, session  # imports Numba
+        from fastnet.engine import session  # imports Numba
+        from fastnet.engine.step import rules
 
         worth = session.WORTH_IN_A_CALL if shared else session.WORTH_IN_A_RUN
         source, rule = self._source(data, labels), rules.Rule(optimizer.rule)

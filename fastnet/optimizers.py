@@ -1,6 +1,6 @@
 """Optimisers: which update rule a step applies, and with what coefficients.
 
-The rules themselves are compiled (fastnet.engine.rules) and applied while the gradient is still in cache; here
+The rules themselves are compiled (fastnet.engine.step.rules) and applied while the gradient is still in cache; here
 stand their hyper-parameters, and the few numbers a step that follow from them.
 """
 

@@ -152,8 +152,8 @@ RULES = {
         ["print('loss')", "def f(report=print): ..."],
         "import sys\nsys.stdout.write('print(loss)')\npprint = 1",
     ),
-    "only fastnet/engine/kernel.py compiles": Rule(
-        [file for file in python_files("fastnet") if file != ROOT / "fastnet/engine/kernel.py"],
+    "only fastnet/engine/compilation/kernel.py compiles": Rule(
+        [file for file in python_files("fastnet") if file != ROOT / "fastnet/engine/compilation/kernel.py"],
         compiles,
         [
             "import numba\n@numba.njit\ndef f(): ...",
@@ -161,7 +161,7 @@ RULES = {
             "from numba import njit as quick\n@quick\ndef f(): ...",
             "from numba.extending import register_jitable",
         ],
-        "from numba.extending import intrinsic, overload\nfrom fastnet.engine.kernel import kernel\n"
+        "from numba.extending import intrinsic, overload\nfrom fastnet.engine.compilation.kernel import kernel\n"
         "@kernel\ndef f(): ...",
     ),
     "kernels neither check nor allocate": Rule(
@@ -221,7 +221,7 @@ def test_rule_leaves_the_innocent_alone(name):
 @pytest.mark.parametrize("name", ["phases", "programs"])
 def test_the_training_step_is_made_of_kernels(name):
     """Else the rule about kernels would have nothing to look at."""
-    tree = ast.parse((ROOT / f"fastnet/engine/{name}.py").read_text("utf-8"))
+    tree = ast.parse((ROOT / f"fastnet/engine/step/{name}.py").read_text("utf-8"))
     assert len(list(kernels(tree))) >= 3
 
 

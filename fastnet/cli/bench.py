@@ -39,7 +39,7 @@ SIZE = Size()
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Report:
-    from fastnet.engine.cpu import model_name, usable_cores, vector_unit
+    from fastnet.engine.compilation.cpu import model_name, usable_cores, vector_unit
 
     workers = checks.threads(None) or usable_cores()
     console.line(f"{model_name()}, {vector_unit().name}, threads: {workers}")

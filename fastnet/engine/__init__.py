@@ -1,16 +1,21 @@
-"""The compiled training step.  `session` is its front door; DESIGN of each part stands at the top of its file.
+"""The compiled training step.  `session` is its front door; the design of each part stands at the top of its file.
 
-    session      what the models ask for: Trainer, loss_and_gradients, Scorer
-    programs     what one worker does between two returns to Python
-    phases, fixed               forward, middle, backward: the loop nests, in floats and in fixed point
-    tile, digit_tile            register tiles of floats, and of pixels by digits
-    lines, integers, digits, elementary     cache lines as values, cut into digits, exp and log: the LLVM IR
-    first_layer, precision      the first layer in floats or fixed point; when it is, and with how many bits
-    rules        update rules, a line at a time
-    units, barrier, workers     who works on what, how workers meet, and the threads they run on
-    memory, matrix, atomics     padded arrays, arrays as compiled code sees them, integers that workers share
-    cpu, kernel, compiler       the CPU's abilities, compilation and its cache, Numba's parts that make it fast
-    peak         the CPU's multiply-add limit, for benchmarks
+    session        what the models ask for: Trainer, loss_and_gradients, Scorer
+    step/          a training step
+        programs       what one worker does between two returns to Python
+        phases, fixed  forward, middle, backward: the loop nests, in floats and in fixed point
+        first_layer, precision     the first layer in either; when it is in fixed point, and with how many bits
+        rules          update rules, a line at a time
+        memory         what programs work on: parameters, batches, activations
+    threads/       those that workers run on, how they meet (barrier), who works on what (units)
+    emitting/      LLVM IR
+        tile, digit_tile           register tiles of floats, and of pixels by digits
+        lines, integers, digits, elementary    cache lines as values, cut into digits; exp and log
+        arrays, matrix, atomics    padded arrays, as compiled code sees them; integers that workers share
+    compilation/   what this CPU can do (cpu), compilation and its cache (kernel), Numba's quick parts (compiler)
+    peak           the CPU's multiply-add limit, for benchmarks
+
+Each room knows those below it alone.
 
 Importing this package does not import Numba; importing `session` does (about half a second).
 """
@@ -22,12 +27,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fastnet.engine.cpu import Dot
+    from fastnet.engine.compilation.cpu import Dot
 
 
 def describe() -> dict[str, str | int | list[str]]:
     """What the engine makes of this machine, for `fastnet info` and bug reports."""
-    from fastnet.engine import cpu, kernel, tile
+    from fastnet.engine.compilation import cpu, kernel
+    from fastnet.engine.emitting import tile
 
     triple, name, features = cpu.target()
     unit = cpu.vector_unit()

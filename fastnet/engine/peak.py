@@ -14,12 +14,12 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastnet.engine.cpu import vector_unit
-from fastnet.engine.kernel import compiled_for, program
-from fastnet.engine.lines import INDEX, LineType, emit_fma, emit_load, emit_store, line_ir
-from fastnet.engine.matrix import emit_address
-from fastnet.engine.memory import Matrix, allocate
-from fastnet.engine.workers import run_on_workers
+from fastnet.engine.compilation.cpu import vector_unit
+from fastnet.engine.compilation.kernel import compiled_for, program
+from fastnet.engine.emitting.arrays import Matrix, allocate
+from fastnet.engine.emitting.lines import INDEX, LineType, emit_fma, emit_load, emit_store, line_ir
+from fastnet.engine.emitting.matrix import emit_address
+from fastnet.engine.threads.workers import run_on_workers
 
 SECONDS = 0.15  # of one measurement: long against the start of the workers
 

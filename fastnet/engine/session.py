@@ -10,30 +10,28 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.engine import barrier, programs
-from fastnet.engine.cpu import usable_cores, vector_unit
-from fastnet.engine.digit_tile import choose_digit_tile
-from fastnet.engine.digits import Digits
-from fastnet.engine.kernel import compiled_for
-from fastnet.engine.memory import (
-    Activations,
-    Affine,
-    Batch,
-    Layer,
-    Matrix,
-    Parameter,
-    Scratch,
-    Source,
-    allocate,
-    lines_of,
+from fastnet.engine.compilation.cpu import usable_cores, vector_unit
+from fastnet.engine.compilation.kernel import compiled_for
+from fastnet.engine.emitting.arrays import Matrix, allocate, lines_of
+from fastnet.engine.emitting.digit_tile import choose_digit_tile
+from fastnet.engine.emitting.digits import Digits
+from fastnet.engine.emitting.tile import SPARE_ROWS, Tile, choose_tile
+from fastnet.engine.step import programs
+from fastnet.engine.step.memory import Activations, Affine, Batch, Layer, Parameter, Scratch, Source
+from fastnet.engine.step.phases import GROUP2, PANEL
+from fastnet.engine.step.precision import (
+    HIGHEST,
+    MOST_FEATURES,
+    digits_for,
+    fixed_for,
+    fixed_scratch,
+    set_normalization,
 )
-from fastnet.engine.phases import GROUP2, PANEL
-from fastnet.engine.precision import HIGHEST, MOST_FEATURES, digits_for, fixed_for, fixed_scratch, set_normalization
-from fastnet.engine.programs import AnyTile, Plan, Steps, Tiles
-from fastnet.engine.rules import GRADIENT, Rule
-from fastnet.engine.tile import SPARE_ROWS, Tile, choose_tile
-from fastnet.engine.units import new_tickets
-from fastnet.engine.workers import run_on_workers
+from fastnet.engine.step.programs import AnyTile, Plan, Steps, Tiles
+from fastnet.engine.step.rules import GRADIENT, Rule
+from fastnet.engine.threads import barrier
+from fastnet.engine.threads.units import new_tickets
+from fastnet.engine.threads.workers import run_on_workers
 
 BLOCK_ROWS = 256  # rows whose activations stay in a second-level cache
 SCORED_ROWS = 120  # the same where all slices are one worker's; whole tiles of 4, 5, 6 or 8 rows

@@ -136,7 +136,7 @@ def _workers(workers: Any, executor: Any, points: int) -> int:
         if workers is not None:
             raise ValueError("workers and executor are both given, expected one: an executor has workers of its own")
         return 1
-    from fastnet.engine.cpu import usable_cores  # imports Numba
+    from fastnet.engine.compilation.cpu import usable_cores  # imports Numba
 
     most = checks.threads(None) or usable_cores() if workers is None else checks.whole("workers", workers, 1)
     return min(most, points)

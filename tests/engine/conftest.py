@@ -16,7 +16,8 @@ TRAIN = """
 import hashlib, json
 import numpy as np
 import fastnet
-from fastnet.engine import cpu, programs
+from fastnet.engine.compilation import cpu
+from fastnet.engine.step import programs
 
 rng = np.random.default_rng(3)
 digest = hashlib.sha256()

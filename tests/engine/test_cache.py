@@ -52,7 +52,7 @@ def test_an_edit_of_another_file_of_the_engine_is_seen(warm, train, tmp_path):
     package = tmp_path / "copy"
     shutil.copytree(ROOT / "fastnet", package / "fastnet", ignore=shutil.ignore_patterns("__pycache__"))
     assert train(package=package, FASTNET_CACHE_DIR=str(folder))["hits"] == 1
-    lines = package / "fastnet" / "engine" / "rules.py"
+    lines = package / "fastnet" / "engine" / "step" / "rules.py"
     text = lines.read_text()
     changed = text.replace("flush(fma(splat(-c[k, 0]), gradient", "flush(fma(splat(c[k, 0]), gradient")
     assert changed != text
@@ -66,9 +66,9 @@ def test_every_file_of_the_engine_is_in_the_key(tmp_path):
     shutil.copytree(ROOT / "fastnet", tmp_path / "fastnet", ignore=shutil.ignore_patterns("__pycache__"))
     code = """
 from pathlib import Path
-from fastnet.engine import kernel
+from fastnet.engine.compilation import kernel
 digests = [kernel._environment_digest()]
-files = sorted(Path(kernel.__file__).parent.glob("*.py"))
+files = sorted(Path(kernel.__file__).parents[1].rglob("*.py"))
 for file in files:
     file.write_text(file.read_text() + "# edited\\n")
     digests.append(kernel._environment_digest())
@@ -106,7 +106,7 @@ def test_two_processes_that_start_at_once_leave_whole_files(tmp_path, train, tra
 
 
 def test_without_a_setting_the_cache_is_in_the_users_own_folder(monkeypatch):
-    from fastnet.engine.kernel import cache_folder
+    from fastnet.engine.compilation.kernel import cache_folder
 
     monkeypatch.delenv("FASTNET_CACHE_DIR", raising=False)
     assert cache_folder().name == "fastnet"

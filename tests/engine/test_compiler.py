@@ -4,7 +4,7 @@ import numba
 import pytest
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 
-from fastnet.engine import compiler
+from fastnet.engine.compilation import compiler
 from tests.engine.conftest import TWO_LAYER, finish, start
 
 
@@ -27,7 +27,7 @@ HIDE = """
 from {module} import {owner} as owner
 hidden = owner.{part}
 {how}
-from fastnet.engine import kernel
+from fastnet.engine.compilation import kernel
 owner.{part} = hidden
 assert kernel.KERNEL_OPTIONS == {{"nogil": True, "error_model": "numpy"}}, kernel.KERNEL_OPTIONS
 """

@@ -4,9 +4,10 @@ import mpmath
 import numpy as np
 import pytest
 
-from fastnet.engine import elementary, kernel
-from fastnet.engine.lines import load, store
-from fastnet.engine.memory import Matrix
+from fastnet.engine.compilation import kernel
+from fastnet.engine.emitting import elementary
+from fastnet.engine.emitting.arrays import Matrix
+from fastnet.engine.emitting.lines import load, store
 
 WIDER = {np.float32: np.float64, np.float64: np.longdouble}
 needs_wider = pytest.mark.skipif(

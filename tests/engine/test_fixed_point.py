@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from fastnet.engine import precision
-from fastnet.engine.cpu import Dot, target
-from fastnet.engine.memory import Layer, Source
-from fastnet.engine.phases import PANEL
-from fastnet.engine.rules import GRADIENT
+from fastnet.engine.compilation.cpu import Dot, target
 from fastnet.engine.session import Trainer
+from fastnet.engine.step import precision
+from fastnet.engine.step.memory import Layer, Source
+from fastnet.engine.step.phases import PANEL
+from fastnet.engine.step.rules import GRADIENT
 
 BITS = {"high": 24, "medium": 16}
 NEEDS = {

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fastnet.engine import kernel
-from fastnet.engine.matrix import number
-from fastnet.engine.memory import Matrix, allocate
+from fastnet.engine.compilation import kernel
+from fastnet.engine.emitting.arrays import Matrix, allocate
+from fastnet.engine.emitting.matrix import number
 
 
 @kernel.program

@@ -6,10 +6,11 @@ import llvmlite.binding as llvm
 import pytest
 from llvmlite import ir
 
-from fastnet.engine import cpu, lines
-from fastnet.engine.cpu import VectorUnit, target
-from fastnet.engine.lines import INDEX
-from fastnet.engine.tile import emit_tile, shapes
+from fastnet.engine.compilation import cpu
+from fastnet.engine.compilation.cpu import VectorUnit, target
+from fastnet.engine.emitting import lines
+from fastnet.engine.emitting.lines import INDEX
+from fastnet.engine.emitting.tile import emit_tile, shapes
 from tests.engine.conftest import BOTH
 
 NEON = VectorUnit.of("aarch64-unknown-linux-gnu", frozenset())

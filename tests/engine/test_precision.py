@@ -8,7 +8,7 @@ CODE = """
 import re
 import numpy as np
 import fastnet
-from fastnet.engine import programs
+from fastnet.engine.step import programs
 
 fastnet.TwoLayerNet(5, 4, 3).predict(np.ones((2, 5), np.uint8))
 code = programs.score.inspect_llvm(programs.score.signatures[0])

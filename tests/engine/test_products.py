@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from fastnet.engine import kernel, phases
-from fastnet.engine.cpu import VectorUnit, vector_unit
-from fastnet.engine.memory import Matrix, allocate
-from fastnet.engine.phases import DEPTH, PANEL
-from fastnet.engine.tile import SPARE_ROWS, Tile, choose_tile, shapes
+from fastnet.engine.compilation import kernel
+from fastnet.engine.compilation.cpu import VectorUnit, vector_unit
+from fastnet.engine.emitting.arrays import Matrix, allocate
+from fastnet.engine.emitting.tile import SPARE_ROWS, Tile, choose_tile, shapes
+from fastnet.engine.step import phases
+from fastnet.engine.step.phases import DEPTH, PANEL
 
 UNITS = {
     "AVX-512": VectorUnit("AVX-512", 64, 32, True),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fastnet.engine import session
-from fastnet.engine.memory import Layer, Source
-from fastnet.engine.rules import GRADIENT, Rule
+from fastnet.engine.step.memory import Layer, Source
+from fastnet.engine.step.rules import GRADIENT, Rule
 from fastnet.optimizers import SGD, Adam, Momentum
 
 DTYPES = FLOAT32, FLOAT64 = [np.dtype(np.float32), np.dtype(np.float64)]

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from fastnet.engine import barrier, kernel, units
-from fastnet.engine.memory import Matrix
-from fastnet.engine.workers import run_on_workers
+from fastnet.engine.compilation import kernel
+from fastnet.engine.emitting.arrays import Matrix
+from fastnet.engine.threads import barrier, units
+from fastnet.engine.threads.workers import run_on_workers
 
 
 @kernel.program

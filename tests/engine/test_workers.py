@@ -10,11 +10,13 @@ import time
 import numpy as np
 import pytest
 
-from fastnet.engine import barrier, cpu, kernel, workers
-from fastnet.engine.memory import Layer, Matrix, Source
-from fastnet.engine.rules import Rule
+from fastnet.engine.compilation import cpu, kernel
+from fastnet.engine.emitting.arrays import Matrix
 from fastnet.engine.session import Trainer
-from fastnet.engine.workers import run_on_workers
+from fastnet.engine.step.memory import Layer, Source
+from fastnet.engine.step.rules import Rule
+from fastnet.engine.threads import barrier, workers
+from fastnet.engine.threads.workers import run_on_workers
 
 
 def zeros(rows, columns):
@@ -83,7 +85,7 @@ def test_a_failing_worker_frees_the_others_and_its_error_is_raised(failing):
 
 
 def test_a_thread_that_cannot_start_frees_those_that_did(monkeypatch):
-    from fastnet.engine import workers as module
+    from fastnet.engine.threads import workers as module
 
     meeting, seen, counts = (
         barrier.new_barrier(),
@@ -137,7 +139,7 @@ def test_a_forked_child_makes_workers_of_its_own():
     code = """
 import os, sys, warnings
 warnings.simplefilter("ignore")  # Python 3.12 warns of forking a process with threads: that is the case here
-from fastnet.engine.workers import run_on_workers
+from fastnet.engine.threads.workers import run_on_workers
 run_on_workers(lambda w: None, 3, lambda: None)
 child = os.fork()
 if child == 0:

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from numba.extending import overload
 
-from fastnet.engine.fixed import forward_fixed, weight_group_fixed
-from fastnet.engine.kernel import KERNEL_OPTIONS
-from fastnet.engine.phases import forward, gather, weight_group
+from fastnet.engine.compilation.kernel import KERNEL_OPTIONS
+from fastnet.engine.step.fixed import forward_fixed, weight_group_fixed
+from fastnet.engine.step.phases import forward, gather, weight_group
 
 
 class Part(NamedTuple):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
 
-from fastnet.engine import cpu
+from fastnet.engine.compilation import cpu
 
 Task = Callable[[int], object]
 

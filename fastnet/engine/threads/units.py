@@ -8,10 +8,10 @@ one of the slower cores of a CPU that has two kinds) arrive at the barrier toget
 
 from __future__ import annotations
 
-from fastnet.engine import atomics
-from fastnet.engine.atomics import SPACING, increment, write
-from fastnet.engine.kernel import kernel
-from fastnet.engine.memory import Matrix
+from fastnet.engine.compilation.kernel import kernel
+from fastnet.engine.emitting import atomics
+from fastnet.engine.emitting.arrays import Matrix
+from fastnet.engine.emitting.atomics import SPACING, increment, write
 
 
 def new_tickets(phases: int, workers: int) -> Matrix:

@@ -7,9 +7,9 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastnet.engine.lines import INDEX
-from fastnet.engine.matrix import emit_address
-from fastnet.engine.memory import Matrix
+from fastnet.engine.emitting.arrays import Matrix
+from fastnet.engine.emitting.lines import INDEX
+from fastnet.engine.emitting.matrix import emit_address
 
 SPACING = 8  # int64 from one shared integer to the next: a cache line each
 

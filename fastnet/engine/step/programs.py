@@ -13,20 +13,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fastnet.engine.barrier import wait
-from fastnet.engine.digit_tile import DigitTile
-from fastnet.engine.digits import COLUMNS
-from fastnet.engine.first_layer import Part, first_gradient, first_product
-from fastnet.engine.fixed import (
+from fastnet.engine.compilation.kernel import kernel, program
+from fastnet.engine.emitting.arrays import Matrix
+from fastnet.engine.emitting.digit_tile import DigitTile
+from fastnet.engine.emitting.digits import COLUMNS
+from fastnet.engine.emitting.matrix import number
+from fastnet.engine.emitting.tile import Tile, tile_mr
+from fastnet.engine.step.first_layer import Part, first_gradient, first_product
+from fastnet.engine.step.fixed import (
     find_scales,
     forget_scales,
     pack_gradient,
     pack_stale,
 )
-from fastnet.engine.kernel import kernel, program
-from fastnet.engine.matrix import number
-from fastnet.engine.memory import Matrix
-from fastnet.engine.phases import (
+from fastnet.engine.step.phases import (
     GROUP2,
     PANEL,
     add_slices,
@@ -40,8 +40,8 @@ from fastnet.engine.phases import (
     transpose,
     weight_group,
 )
-from fastnet.engine.tile import Tile, tile_mr
-from fastnet.engine.units import put_back, share, smaller, take
+from fastnet.engine.threads.barrier import wait
+from fastnet.engine.threads.units import put_back, share, smaller, take
 
 FORWARD, MIDDLE, BACKWARD1, BACKWARD2, START, WEIGHTS, GRADIENT, PHASES = 0, 1, 2, 3, 4, 5, 6, 7
 UNIT_TILES = 10  # tiles of rows in a unit, at most: fewer read the weights more often, more leave workers waiting

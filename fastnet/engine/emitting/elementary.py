@@ -15,7 +15,7 @@ from typing import Any
 from llvmlite import ir
 from numba.extending import intrinsic
 
-from fastnet.engine.lines import emit_fma
+from fastnet.engine.emitting.lines import emit_fma
 
 
 @dataclass(frozen=True)

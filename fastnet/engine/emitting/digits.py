@@ -18,8 +18,8 @@ from typing import NamedTuple
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from fastnet.engine.cpu import LINE_BYTES, Dot
-from fastnet.engine.lines import emit_load, emit_splat
+from fastnet.engine.compilation.cpu import LINE_BYTES, Dot
+from fastnet.engine.emitting.lines import emit_load, emit_splat
 
 QUAD = 4  # places of the depth that stand together
 COLUMNS = 16  # of a line

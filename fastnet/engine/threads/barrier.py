@@ -12,11 +12,11 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastnet.engine import atomics
-from fastnet.engine.atomics import SPACING, increment, read, write
-from fastnet.engine.cpu import target
-from fastnet.engine.kernel import kernel
-from fastnet.engine.memory import Matrix
+from fastnet.engine.compilation.cpu import target
+from fastnet.engine.compilation.kernel import kernel
+from fastnet.engine.emitting import atomics
+from fastnet.engine.emitting.arrays import Matrix
+from fastnet.engine.emitting.atomics import SPACING, increment, read, write
 
 ARRIVED, GENERATION, ABORT = (n * SPACING for n in range(3))
 

@@ -19,9 +19,9 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastnet.engine.elementary import exp, log
-from fastnet.engine.kernel import kernel
-from fastnet.engine.lines import (
+from fastnet.engine.compilation.kernel import kernel
+from fastnet.engine.emitting.elementary import exp, log
+from fastnet.engine.emitting.lines import (
     INDEX,
     LineType,
     first_lanes,
@@ -37,10 +37,10 @@ from fastnet.engine.lines import (
     step,
     store,
 )
-from fastnet.engine.matrix import emit_address, number
-from fastnet.engine.rules import update, update_bias
-from fastnet.engine.tile import narrow, tile_columns, tile_lines, tile_mr, tile_rows
-from fastnet.engine.units import smaller
+from fastnet.engine.emitting.matrix import emit_address, number
+from fastnet.engine.emitting.tile import narrow, tile_columns, tile_lines, tile_mr, tile_rows
+from fastnet.engine.step.rules import update, update_bias
+from fastnet.engine.threads.units import smaller
 
 # Features in a panel of converted rows, on the way forward and on the way back; also the group of features whose
 # weights are updated together.  A multiple of the rows of every tile (1, 2, 3, 4, 6, 8).  Tried: 24 to 192, and

@@ -20,8 +20,9 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic, register_model, unbox
 
-from fastnet.engine.cpu import LINE_BYTES, VectorUnit
-from fastnet.engine.digits import (
+from fastnet.engine.compilation.cpu import LINE_BYTES, VectorUnit
+from fastnet.engine.emitting.arrays import Matrix
+from fastnet.engine.emitting.digits import (
     COLUMNS,
     DOUBLES,
     FLOATS,
@@ -33,10 +34,9 @@ from fastnet.engine.digits import (
     emit_pixels,
     emit_value,
 )
-from fastnet.engine.lines import INDEX, emit_load, emit_prefetch, emit_splat, emit_store
-from fastnet.engine.matrix import emit_address, emit_columns
-from fastnet.engine.memory import Matrix
-from fastnet.engine.tile import SPARE_ROWS, UNROLL, TileType, _TileModel, _unbox_tile, emit_loop
+from fastnet.engine.emitting.lines import INDEX, emit_load, emit_prefetch, emit_splat, emit_store
+from fastnet.engine.emitting.matrix import emit_address, emit_columns
+from fastnet.engine.emitting.tile import SPARE_ROWS, UNROLL, TileType, _TileModel, _unbox_tile, emit_loop
 
 # Bytes from one row of a panel of pixels to the next, an odd number of cache lines.  A constant, so that a tile finds
 # all its rows by one register: with an address for each LLVM ran out of them, and spilled vectors.

@@ -19,14 +19,15 @@ import math
 
 import numpy as np
 
-from fastnet.engine.cpu import LINE_BYTES, dot_unit
-from fastnet.engine.digit_tile import MEAN_BYTES, PIXELS_APART
-from fastnet.engine.digits import QUAD, Digits
-from fastnet.engine.fixed import Fixed, FixedScratch
-from fastnet.engine.memory import Layer, Matrix, Source, allocate, lines_of
-from fastnet.engine.phases import PANEL
-from fastnet.engine.programs import Plan, groups
-from fastnet.engine.tile import SPARE_ROWS
+from fastnet.engine.compilation.cpu import LINE_BYTES, dot_unit
+from fastnet.engine.emitting.arrays import Matrix, allocate, lines_of
+from fastnet.engine.emitting.digit_tile import MEAN_BYTES, PIXELS_APART
+from fastnet.engine.emitting.digits import QUAD, Digits
+from fastnet.engine.emitting.tile import SPARE_ROWS
+from fastnet.engine.step.fixed import Fixed, FixedScratch
+from fastnet.engine.step.memory import Layer, Source
+from fastnet.engine.step.phases import PANEL
+from fastnet.engine.step.programs import Plan, groups
 
 HIGHEST = "highest"
 MOST_FEATURES = PIXELS_APART // PANEL * PANEL  # of a slice, whole groups

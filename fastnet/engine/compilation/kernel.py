@@ -31,7 +31,7 @@ if config.DISABLE_JIT:
     raise ImportError("fastnet's kernels are machine code and cannot be interpreted: unset NUMBA_DISABLE_JIT")
 
 try:
-    from fastnet.engine.compiler import FOR_KERNELS, FOR_PROGRAMS, without_literals
+    from fastnet.engine.compilation.compiler import FOR_KERNELS, FOR_PROGRAMS, without_literals
 except (ImportError, AttributeError):
     # This Numba lacks a private part that compiles faster: its public interface makes programs of the same bits.
     FOR_KERNELS = FOR_PROGRAMS = {}
@@ -94,8 +94,10 @@ def _environment_digest() -> bytes:
     digest = hashlib.sha256(f"{versions} {sorted(KERNEL_OPTIONS)}".encode())
     for name in ("OPT", "ENABLE_AVX", "BOUNDSCHECK", "DEBUGINFO_DEFAULT"):
         digest.update(f"{name}={getattr(config, name, None)};".encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.name.encode() + b"\0" + hashlib.sha256(source.read_bytes()).digest())
+    engine = Path(__file__).parents[1]
+    for source in sorted(engine.rglob("*.py")):
+        name = source.relative_to(engine).as_posix()
+        digest.update(name.encode() + b"\0" + hashlib.sha256(source.read_bytes()).digest())
     return digest.digest()
 
 

@@ -1,4 +1,4 @@
-"""Matrices as compiled code sees them: an address and two lengths (memory.Matrix is the side of Python).
+"""Matrices as compiled code sees them: an address and two lengths (arrays.Matrix is the side of Python).
 
 A NumPy array would do, but Numba passes one from function to function as nine numbers, with code for negative
 indices at every access, and compiles again for one that is read-only.  The LLVM IR of the training program was nearly
@@ -27,7 +27,7 @@ from numba.extending import (
 from numba.np.arrayobj import make_array
 from numba.np.numpy_support import from_dtype
 
-from fastnet.engine.memory import Matrix
+from fastnet.engine.emitting.arrays import Matrix
 
 
 class MatrixType(types.Type):

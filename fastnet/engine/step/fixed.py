@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fastnet.engine.digit_tile import Terms, digit_columns, digit_rows, mean_of_digits
-from fastnet.engine.digits import COLUMNS, QUAD
-from fastnet.engine.integers import (
+from fastnet.engine.compilation.kernel import kernel
+from fastnet.engine.emitting.arrays import Matrix
+from fastnet.engine.emitting.digit_tile import Terms, digit_columns, digit_rows, mean_of_digits
+from fastnet.engine.emitting.digits import COLUMNS, QUAD
+from fastnet.engine.emitting.integers import (
     add,
     copy_line,
     interleave,
@@ -28,13 +30,11 @@ from fastnet.engine.integers import (
     store_quad,
     zeros,
 )
-from fastnet.engine.kernel import kernel
-from fastnet.engine.lines import load, prefetch, splat, store
-from fastnet.engine.matrix import number
-from fastnet.engine.memory import Matrix
-from fastnet.engine.phases import PANEL, update_lines
-from fastnet.engine.tile import narrow, tile_lines, tile_mr
-from fastnet.engine.units import smaller
+from fastnet.engine.emitting.lines import load, prefetch, splat, store
+from fastnet.engine.emitting.matrix import number
+from fastnet.engine.emitting.tile import narrow, tile_lines, tile_mr
+from fastnet.engine.step.phases import PANEL, update_lines
+from fastnet.engine.threads.units import smaller
 
 LINE = 64  # pixels
 AHEAD = 4  # rows

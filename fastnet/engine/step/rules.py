@@ -18,8 +18,8 @@ from typing import Any
 from numba.core import types
 from numba.extending import NativeValue, models, overload, register_model, unbox
 
-from fastnet.engine.kernel import KERNEL_OPTIONS, kernel
-from fastnet.engine.lines import flush, flush_square, fma, load, splat, sqrt, store
+from fastnet.engine.compilation.kernel import KERNEL_OPTIONS, kernel
+from fastnet.engine.emitting.lines import flush, flush_square, fma, load, splat, sqrt, store
 
 
 class RuleType(types.Type):

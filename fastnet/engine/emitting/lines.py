@@ -18,8 +18,8 @@ from numba.core import types
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-from fastnet.engine.cpu import LINE_BYTES, vector_unit
-from fastnet.engine.matrix import emit_address
+from fastnet.engine.compilation.cpu import LINE_BYTES, vector_unit
+from fastnet.engine.emitting.matrix import emit_address
 
 INDEX = ir.IntType(64)
 

@@ -12,10 +12,10 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic, models, register_model
 
-from fastnet.engine.cpu import LINE_BYTES
-from fastnet.engine.digits import BYTES, COLUMNS, DOUBLES, INT32, INTS, emit_digits
-from fastnet.engine.lines import INDEX, LineType, emit_load, emit_store
-from fastnet.engine.matrix import emit_address
+from fastnet.engine.compilation.cpu import LINE_BYTES
+from fastnet.engine.emitting.digits import BYTES, COLUMNS, DOUBLES, INT32, INTS, emit_digits
+from fastnet.engine.emitting.lines import INDEX, LineType, emit_load, emit_store
+from fastnet.engine.emitting.matrix import emit_address
 
 # Added to a number's bits before its exponent is read: of the largest that fit a scale, those within 1/128 of the
 # next one take that, since balanced digits end a little below a power of two (32639 for 16 bits).

@@ -21,9 +21,9 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import NativeValue, intrinsic, models, register_model, unbox
 
-from fastnet.engine.cpu import VectorUnit
-from fastnet.engine.lines import INDEX, emit_fma, emit_load, emit_splat, emit_store, line_ir
-from fastnet.engine.matrix import MatrixType, emit_address, emit_columns
+from fastnet.engine.compilation.cpu import VectorUnit
+from fastnet.engine.emitting.lines import INDEX, emit_fma, emit_load, emit_splat, emit_store, line_ir
+from fastnet.engine.emitting.matrix import MatrixType, emit_address, emit_columns
 
 UNROLL = 4  # steps of the depth between two jumps: 1 costs 4 % of a training step, 8 gains nothing more
 TALLEST = 8  # rows of a tile of floats
