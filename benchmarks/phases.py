@@ -16,7 +16,7 @@ from fastnet.engine.peak import Peak
 from fastnet.engine.session import Trainer
 from fastnet.engine.step import programs
 from fastnet.engine.step.memory import Batch, Layer, Source
-from fastnet.engine.step.phases import GROUP2, PANEL, gather
+from fastnet.engine.step.phases import GROUP2, PANEL, Descent, Rows, gather
 from fastnet.engine.step.rules import Rule
 
 REPEATS = 50  # of a phase in a turn
@@ -27,34 +27,34 @@ def gather_rows(batch, rows, inputs, panel, repeats):
     """The whole batch, panel by panel: once on the way forward, and once more on the way back."""
     for k in range(repeats):
         for p in range(0, inputs, PANEL):
-            gather(panel, batch, k, 0, rows, p, min(PANEL, inputs - p))
+            gather(panel, Rows(batch, k, 0, rows), p, min(PANEL, inputs - p))
 
 
 @program
 def forward(tiles, plan, batch, layer, scratch, partial, repeats):
     for k in range(repeats):
         for unit in range(plan.slices * programs.row_units(tile_mr(tiles.forward), plan.rows)):
-            programs.forward_unit(unit, tiles.forward, plan, batch, k, 0, plan.rows, layer, None, scratch, partial)
+            programs.forward_unit(
+                unit, tiles.forward, plan, Rows(batch, k, 0, plan.rows), layer, None, scratch, partial
+            )
 
 
 @program
 def middle(tiles, plan, batch, layer1, layer2, a, repeats):
     for k in range(repeats):
         for unit in range(programs.row_units(tile_mr(tiles.middle), plan.rows)):
-            programs.middle_unit(unit, tiles, plan, batch, k, 0, plan.rows, layer1, layer2, a)
+            programs.middle_unit(unit, tiles, plan, Rows(batch, k, 0, plan.rows), layer1, layer2, a)
 
 
 @program
 def backward(tiles, rule, plan, batch, layer1, layer2, a, scratch, steps, repeats):
     for k in range(repeats):
+        block, descent = Rows(batch, k, 0, plan.rows), Descent(rule, steps.coefficients, k, steps.reg[0, k])
         for unit in range(programs.groups(layer2.inputs, GROUP2) + 1):
-            programs.backward2_unit(
-                unit, tiles.backward2, rule, plan, k, 0, plan.rows, layer2, a, steps.coefficients, steps.reg[0, k]
-            )
+            programs.backward2_unit(unit, tiles.backward2, plan.rows, False, True, layer2, a, descent)
         for unit in range(programs.groups(layer1.inputs, PANEL) + 1):
             programs.backward1_unit(
-                unit, tiles.backward1, rule, plan, batch, k, 0, 0, plan.rows, layer1, None, a.d_hidden, a, scratch,
-                steps.coefficients, steps.reg[0, k],
+                unit, tiles.backward1, plan, block, False, True, layer1, None, a.d_hidden, a, scratch, descent
             )  # fmt: skip
 
 

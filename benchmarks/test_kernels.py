@@ -21,7 +21,7 @@ N, D, H, C = LAB.values()
 def gather_batch(panel, batch, rows, inputs):
     """A batch, panel by panel, always into the same one."""
     for p in range(0, inputs, PANEL):
-        phases.gather(panel, batch, 0, 0, rows, p, PANEL)
+        phases.gather(panel, phases.Rows(batch, 0, 0, rows), p, PANEL)
 
 
 @program

@@ -13,6 +13,7 @@
         lines, integers, digits, elementary    cache lines as values, cut into digits; exp and log
         arrays, matrix, atomics    padded arrays, as compiled code sees them; integers that workers share
     compilation/   what this CPU can do (cpu), compilation and its cache (kernel), Numba's quick parts (compiler)
+    proof          tiles that prove themselves when they are first compiled
     peak           the CPU's multiply-add limit, for benchmarks
 
 Each room knows those below it alone.

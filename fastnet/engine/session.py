@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.engine import proof
 from fastnet.engine.compilation.cpu import usable_cores, vector_unit
 from fastnet.engine.compilation.kernel import compiled_for
 from fastnet.engine.emitting.arrays import Matrix, allocate, lines_of
@@ -56,7 +57,7 @@ def plan_for(rows: int, inputs: int, most: int = BLOCK_ROWS, digits: Digits | No
 
 
 def tiles_for(plan: Plan, layers: tuple[Layer, ...], digits: Digits | None = None) -> Tiles:
-    """Tile shapes for a plan."""
+    """Tile shapes for a plan, the first layer's of digits where there are some."""
     unit, dtype = vector_unit(), layers[0].weight.dtype
     first, last = (lines_of(layer.outputs, dtype) for layer in (layers[0], layers[-1]))
     middle = choose_tile(unit, plan.block_rows, first)
@@ -73,6 +74,18 @@ def tiles_for(plan: Plan, layers: tuple[Layer, ...], digits: Digits | None = Non
         backward,
         choose_tile(unit, GROUP2, last, divides=GROUP2),
     )
+
+
+def trusted(
+    precision: str, source: Source, layers: tuple[Layer, ...], rows: int, most: int = BLOCK_ROWS
+) -> tuple[Digits | None, Plan, Tiles]:
+    """How batches are multiplied: in digits, else in floats, else plainly, where tiles are wrong on this machine."""
+    for digits in dict.fromkeys((digits_for(precision, source, layers[0], rows), None)):
+        plan = plan_for(rows, layers[0].inputs, most, digits)
+        tiles = tiles_for(plan, layers, digits)
+        if proof.hold(tiles, layers[0].weight.dtype):
+            return digits, plan, tiles
+    return None, plan, Tiles(*(Tile(tile.mr, tile.lines, plain=True) for tile in tiles))
 
 
 def workers_for(threads: int | None, multiply_adds: int, worth: int) -> int:
@@ -150,9 +163,8 @@ class Trainer:
         self._source, self._rule = source, rule
         for layer in layers:
             layer.clear_padding()
-        digits = digits_for(matmul_precision, source, layers[0], rows)
-        self._plan = plan_for(rows, layers[0].inputs, digits=digits)._replace(frozen=frozen)
-        self._tiles = tiles_for(self._plan, layers, digits)
+        digits, plan, self._tiles = trusted(matmul_precision, source, layers, rows)
+        self._plan = plan._replace(frozen=frozen)
         self._fixed = None if digits is None else fixed_for(digits, self._plan, source, layers[0])
         self._dtype = layers[0].weight.dtype
         wanted = workers_for(threads, 2 * _multiply_adds(rows, layers), worth)
@@ -236,11 +248,9 @@ class Scorer:
         self, layers: tuple[Layer, ...], like: Source, threads: int | None = None, matmul_precision: str = HIGHEST
     ) -> None:
         rows, dtype = len(like.X), layers[0].weight.dtype
-        digits = digits_for(matmul_precision, like, layers[0], rows)
-        self._digits = digits
         self._digits_for = lambda source: digits_for(matmul_precision, source, layers[0], rows)
-        plan = plan_for(rows, layers[0].inputs, SCORED_ROWS, digits)
-        tiles = tiles_for(plan, layers, digits)
+        self._wanted = self._digits_for(like)
+        digits, plan, tiles = trusted(matmul_precision, like, layers, rows, SCORED_ROWS)
         self._fixed = None if digits is None else fixed_for(digits, plan, like, layers[0], training=False)
         self._meeting = None if digits is None else barrier.new_barrier()
         wanted = workers_for(threads, _multiply_adds(rows, layers), WORTH_IN_A_CALL)
@@ -270,7 +280,7 @@ class Scorer:
 
     def fits(self, source: Source) -> bool:
         """Whether this normalisation, too, is to be computed with these digits, or in floats."""
-        return self._digits_for(source) == self._digits
+        return self._digits_for(source) == self._wanted
 
     def run(self, source: Source) -> np.ndarray:
         """The scores (rows, C) of the whole data set."""

@@ -27,6 +27,8 @@ from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
+from fastnet.engine.compilation.cpu import target
+
 if config.DISABLE_JIT:
     raise ImportError("fastnet's kernels are machine code and cannot be interpreted: unset NUMBA_DISABLE_JIT")
 
@@ -133,6 +135,19 @@ class _ProgramCache(NullCache):
         key = f"{self._name} {sig} {codegen.magic_tuple()}".encode()
         name = hashlib.sha256(self._digest + key).hexdigest()[:40]
         return cache_folder() / f"{name}.kernel"
+
+
+def once_on_this_machine(name: str, holds: Callable[[], bool]) -> bool:
+    """Whether something is true of what is compiled for this machine: once it is, that is kept beside the programs."""
+    key = f"{name} {' '.join(target())}".encode()
+    file = cache_folder() / f"{hashlib.sha256(_ENVIRONMENT + key).hexdigest()[:40]}.holds"
+    if file.exists():
+        return True
+    if not holds():
+        return False
+    with contextlib.suppress(OSError, RuntimeError):
+        _write_whole(file, b"")
+    return True
 
 
 def _write_whole(file: Path, data: bytes) -> None:

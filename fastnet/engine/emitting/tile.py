@@ -35,13 +35,13 @@ class TileType(types.Type):
 
     digits: Any = None
 
-    def __init__(self, mr: int, lines: int) -> None:
-        self.mr, self.lines = mr, lines
-        super().__init__(name=f"Tile({mr}x{lines})")
+    def __init__(self, mr: int, lines: int, plain: bool = False) -> None:
+        self.mr, self.lines, self.plain = mr, lines, plain
+        super().__init__(name=f"{'Plain' if plain else ''}Tile({mr}x{lines})")
 
     def narrowed(self) -> TileType:
         """Of as many rows and a single line."""
-        return TileType(self.mr, 1)
+        return TileType(self.mr, 1, self.plain)
 
 
 @register_model(TileType)
@@ -56,14 +56,15 @@ def _unbox_tile(typ: TileType, obj: Any, c: Any) -> NativeValue:
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile of mr rows by `lines` cache lines."""
+    """A tile of mr rows by `lines` cache lines; a plain one takes a number at a time (see proof.py)."""
 
     mr: int
     lines: int
+    plain: bool = False
 
     @property
     def _numba_type_(self) -> TileType:
-        return TileType(self.mr, self.lines)
+        return TileType(self.mr, self.lines, self.plain)
 
 
 def shapes(unit: VectorUnit) -> list[Tile]:
@@ -130,7 +131,8 @@ def _tile_intrinsic(tile: TileType, a: MatrixType, b: MatrixType, c: MatrixType,
         a_width, b_width, c_width = (emit_columns(builder, matrix) for matrix in (a_matrix, b_matrix, c_matrix))
         one = INDEX(1)
         across, along = (one, a_width) if transposed else (a_width, one)
-        emit_tile(
+        emit = emit_plain_tile if tile.plain else emit_tile
+        emit(
             builder, tile.mr, tile.lines, line_ir(c.dtype), depth, resume,
             a_address, across, along, b_address, b_width, c_address, c_width,
         )  # fmt: skip
@@ -193,6 +195,50 @@ def emit_tile(
     _, total = emit_loop(builder, k, depth, 1, total, step)
     for cell, address in zip(cells, c_cells, strict=True):
         emit_store(builder, total[cell], address)
+
+
+def emit_plain_tile(
+    builder: ir.IRBuilder,
+    mr: int,
+    lines: int,
+    line: ir.VectorType,
+    depth: ir.Value,
+    resume: ir.Value,
+    a: ir.Value,
+    a_across: ir.Value,
+    a_along: ir.Value,
+    b: ir.Value,
+    b_width: ir.Value,
+    c: ir.Value,
+    c_width: ir.Value,
+) -> None:
+    """The same, to the same bits, one number after the other: for where the tile cannot be trusted."""
+
+    def place(base: ir.Value, *steps: tuple[ir.Value, ir.Value]) -> ir.Value:
+        offset = INDEX(0)
+        for count, width in steps:
+            offset = builder.add(offset, builder.mul(count, width))
+        return builder.gep(base, [offset])
+
+    one = INDEX(1)
+
+    def row(i: ir.Value, none: dict[Any, ir.Value]) -> dict[Any, ir.Value]:
+        def cell(j: ir.Value, none: dict[Any, ir.Value]) -> dict[Any, ir.Value]:
+            def step(k: ir.Value, acc: dict[Any, ir.Value]) -> dict[Any, ir.Value]:
+                x = builder.load(place(a, (i, a_across), (k, a_along)))
+                w = builder.load(place(b, (k, b_width), (j, one)))
+                return {0: emit_fma(builder, x, w, acc[0])}
+
+            address = place(c, (i, c_width), (j, one))
+            begin = builder.select(resume, builder.load(address), ir.Constant(line.element, 0))
+            _, total = emit_loop(builder, INDEX(0), depth, 1, {0: begin}, step)
+            builder.store(total[0], address)
+            return none
+
+        emit_loop(builder, INDEX(0), INDEX(lines * line.count), 1, {}, cell)
+        return none
+
+    emit_loop(builder, INDEX(0), INDEX(mr), 1, {}, row)
 
 
 def emit_loop(

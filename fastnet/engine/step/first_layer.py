@@ -8,7 +8,7 @@ from numba.extending import overload
 
 from fastnet.engine.compilation.kernel import KERNEL_OPTIONS
 from fastnet.engine.step.fixed import forward_fixed, weight_group_fixed
-from fastnet.engine.step.phases import forward, gather, weight_group
+from fastnet.engine.step.phases import Rows, forward, gather, weight_group
 
 
 class Part(NamedTuple):
@@ -20,58 +20,43 @@ class Part(NamedTuple):
     p1: Any
 
 
-def first_product(tile, batch, k, first, part, ahead, layer, fixed, scratch, out, out_row):
-    """out[out_row + r] = X[row r, p0:p1] @ W1[p0:p1] for the rows r0 <= r < r1 of the block at `first`.
+def first_product(tile, block, part, ahead, layer, fixed, scratch, out, out_row):
+    """out[out_row + r] = X[row r of the block, p0:p1] @ W1[p0:p1] for the rows r0 <= r < r1.
 
     The part ahead is the one whose pixels are likely to be asked for next.
     """
     raise NotImplementedError("compiled code only")
 
 
-def first_gradient(
-    tile, rule, batch, k, first, rows, g, row, width, layer, fixed, d_first, scratch,
-    sums, sums_row, resume, last, c, reg,
-):  # fmt: skip
-    """The gradient of group g of W1, `width` rows from `row` on; with last, their update."""
+def first_gradient(tile, block, d_first, layer, fixed, scratch, group, sums, descent):
+    """The gradient of a group of W1 from a block of rows; with the last block, their update."""
     raise NotImplementedError("compiled code only")
 
 
 @overload(first_product, jit_options=KERNEL_OPTIONS)
-def _first_product(tile, batch, k, first, part, ahead, layer, fixed, scratch, out, out_row):
-    def of_floats(tile, batch, k, first, part, ahead, layer, fixed, scratch, out, out_row):
-        forward(
-            tile, batch, k, first, part.r0, part.r1, part.p0, part.p1, layer.weight.value, layer.outputs,
-            scratch.panel, out, out_row,
-        )  # fmt: skip
+def _first_product(tile, block, part, ahead, layer, fixed, scratch, out, out_row):
+    def of_floats(tile, block, part, ahead, layer, fixed, scratch, out, out_row):
+        rows = Rows(block.batch, block.k, block.first + part.r0, part.r1 - part.r0)
+        weight = layer.weight.value
+        forward(tile, rows, part.p0, part.p1, weight, layer.outputs, scratch.panel, out, out_row + part.r0)
 
-    def of_digits(tile, batch, k, first, part, ahead, layer, fixed, scratch, out, out_row):
-        forward_fixed(tile, batch, k, first, part, ahead, fixed, scratch.fixed, layer.outputs, out, out_row)
+    def of_digits(tile, block, part, ahead, layer, fixed, scratch, out, out_row):
+        forward_fixed(tile, block, part, ahead, fixed, scratch.fixed, layer.outputs, out, out_row)
 
     return of_floats if tile.digits is None else of_digits
 
 
 @overload(first_gradient, jit_options=KERNEL_OPTIONS)
-def _first_gradient(
-    tile, rule, batch, k, first, rows, g, row, width, layer, fixed, d_first, scratch,
-    sums, sums_row, resume, last, c, reg,
-):  # fmt: skip
-    def of_floats(
-        tile, rule, batch, k, first, rows, g, row, width, layer, fixed, d_first, scratch,
-        sums, sums_row, resume, last, c, reg,
-    ):  # fmt: skip
-        gather(scratch.panel, batch, k, first, rows, row, width)
+def _first_gradient(tile, block, d_first, layer, fixed, scratch, group, sums, descent):
+    def of_floats(tile, block, d_first, layer, fixed, scratch, group, sums, descent):
+        gather(scratch.panel, block, group.row, group.width)
         weight_group(
-            tile, rule, scratch.panel, 0, d_first, rows, layer.weight, g, row, width, layer.outputs,
-            sums, sums_row, resume, last, c, k, reg,
+            tile, scratch.panel, 0, d_first, block.count, layer.weight, group, layer.outputs, sums, descent
         )  # fmt: skip
 
-    def of_digits(
-        tile, rule, batch, k, first, rows, g, row, width, layer, fixed, d_first, scratch,
-        sums, sums_row, resume, last, c, reg,
-    ):  # fmt: skip
+    def of_digits(tile, block, d_first, layer, fixed, scratch, group, sums, descent):
         weight_group_fixed(
-            tile, rule, batch, k, first, rows, layer.weight, g, row, width, layer.outputs,
-            scratch.sums, sums, sums_row, resume, last, fixed, scratch.fixed, c, reg,
+            tile, block, layer.weight, group, layer.outputs, scratch.sums, sums, fixed, scratch.fixed, descent
         )  # fmt: skip
 
     return of_floats if tile.digits is None else of_digits

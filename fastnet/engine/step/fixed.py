@@ -33,7 +33,7 @@ from fastnet.engine.emitting.integers import (
 from fastnet.engine.emitting.lines import load, prefetch, splat, store
 from fastnet.engine.emitting.matrix import number
 from fastnet.engine.emitting.tile import narrow, tile_lines, tile_mr
-from fastnet.engine.step.phases import PANEL, update_lines
+from fastnet.engine.step.phases import PANEL, Group, Rows, update_lines
 from fastnet.engine.threads.units import smaller
 
 LINE = 64  # pixels
@@ -82,11 +82,11 @@ def scaled(value, scale, row, limit, j):
 
 
 @kernel
-def pack_weights(tile, weight, g, row, width, j, fixed, own):
-    """The digits of a line of columns of group g of the weights, `width` rows from `row` on."""
+def pack_weights(tile, weight, group, j, fixed, own):
+    """The digits of a line of columns of a group of the weights."""
     factor = load(own.factors, 0, j)
     top = zeros()
-    line, limit = j // COLUMNS, row + width
+    line, row, limit = j // COLUMNS, group.row, group.row + group.width
     for p in range(row, limit, QUAD):
         v0 = scaled(weight, fixed.scale, p, limit, j)
         v1 = scaled(weight, fixed.scale, p + 1, limit, j)
@@ -98,9 +98,11 @@ def pack_weights(tile, weight, g, row, width, j, fixed, own):
             tile, fixed.weights, line, p // QUAD,
             rounded(v0 * factor), rounded(v1 * factor), rounded(v2 * factor), rounded(v3 * factor),
         )  # fmt: skip
-    store_ints(fixed.peaks, g, j, top)
-    quads = (width + QUAD - 1) // QUAD
-    mean_of_digits(tile, fixed.mean_bytes, row, fixed.weights, line, row // QUAD, quads, fixed.offsets, g, j)
+    store_ints(fixed.peaks, group.number, j, top)
+    quads = (group.width + QUAD - 1) // QUAD
+    mean_of_digits(
+        tile, fixed.mean_bytes, row, fixed.weights, line, row // QUAD, quads, fixed.offsets, group.number, j
+    )  # fmt: skip
 
 
 @kernel
@@ -127,12 +129,10 @@ def find_scales(tile, fixed, own, columns):
 @kernel
 def pack_stale(tile, g, layer, fixed, own):
     """The digits of group g of the weights anew, where they are stale."""
-    row = g * PANEL
+    group = Group(g, g * PANEL, smaller(PANEL, layer.inputs - g * PANEL))
     for j in range(0, layer.outputs, COLUMNS):
         if own.stale[0, j // COLUMNS] != 0:
-            pack_weights(
-                tile, layer.weight.value, g, row, smaller(PANEL, layer.inputs - row), j, fixed, own
-            )  # fmt: skip
+            pack_weights(tile, layer.weight.value, group, j, fixed, own)
 
 
 @kernel
@@ -160,15 +160,16 @@ def pack_gradient(tile, d, rows, j, fixed):
 
 
 @kernel
-def gather_pixels(panel, batch, k, first, rows, p, depth):
-    """panel[r, :depth] = X[row r of step k, p : p + depth], zeros up to the quad's end.
+def gather_pixels(panel, rows, p, depth):
+    """panel[r, :depth] = X[row r, p : p + depth], zeros up to the quad's end.
 
     Rows begin anywhere in the data set: while one is copied, a later one is asked for.
     """
-    picks = k % batch.rows.rows
-    for r in range(rows):
+    batch, first = rows.batch, rows.first
+    picks = rows.k % batch.rows.rows
+    for r in range(rows.count):
         x = batch.rows[picks, first + r]
-        ahead = batch.rows[picks, first + smaller(r + AHEAD, rows - 1)]
+        ahead = batch.rows[picks, first + smaller(r + AHEAD, rows.count - 1)]
         q = 0
         while q + LINE <= depth:
             prefetch(batch.X, ahead, p + q)
@@ -183,15 +184,16 @@ def gather_pixels(panel, batch, k, first, rows, p, depth):
 
 
 @kernel
-def gather_quads(panel, batch, k, first, rows, p, width):
-    """panel[n] = X[rows 4 n .. 4 n + 3 of step k, p : p + width], the four rows' pixels of a feature side by side.
+def gather_quads(panel, rows, p, width):
+    """panel[n] = X[rows 4 n .. 4 n + 3, p : p + width], the four rows' pixels of a feature side by side.
 
     Beyond the last row it is repeated: its digits are zeros.
     """
-    picks = k % batch.rows.rows
-    last = first + rows - 1
-    for n in range((rows + QUAD - 1) // QUAD):
-        r = first + QUAD * n
+    batch = rows.batch
+    picks = rows.k % batch.rows.rows
+    last = rows.first + rows.count - 1
+    for n in range((rows.count + QUAD - 1) // QUAD):
+        r = rows.first + QUAD * n
         x0 = batch.rows[picks, r]
         x1 = batch.rows[picks, smaller(r + 1, last)]
         x2 = batch.rows[picks, smaller(r + 2, last)]
@@ -217,23 +219,28 @@ def gather_quads(panel, batch, k, first, rows, p, width):
 
 
 @kernel
-def forward_fixed(tile, batch, k, first, part, ahead, fixed, own, columns, out, out_row):
-    """out[out_row + r] = (X[row r, p0:p1] - mean) @ (scale * W)[p0:p1] for the rows r0 <= r < r1 of the block."""
+def forward_fixed(tile, block, part, ahead, fixed, own, columns, out, out_row):
+    """out[out_row + r] = (X[row r, p0:p1] - mean) @ (scale * W)[p0:p1] for the rows r0 <= r < r1 of the block.
+
+    Meanwhile pixels of the part ahead are asked for.
+    """
+    batch, first = block.batch, block.first
+    picks = block.k % batch.rows.rows
     rows, depth = part.r1 - part.r0, part.p1 - part.p0
-    gather_pixels(own.pixels, batch, k, first + part.r0, rows, part.p0, depth)
+    gather_pixels(own.pixels, Rows(batch, block.k, first + part.r0, rows), part.p0, depth)
     sum_offsets(fixed.offsets, part.p0 // PANEL, (part.p1 + PANEL - 1) // PANEL, columns, own.offset)
     terms = Terms(own.ones, own.ones, own.offset, own.units)
     quads, from_quad = (depth + QUAD - 1) // QUAD, part.p0 // QUAD
     to_row = out_row + part.r0
+    later, latest = first + ahead.r0, first + ahead.r1 - 1
     wide = tile_lines(tile) * COLUMNS
-    picks, later = k % batch.rows.rows, first + ahead.r0
     j = 0
     while j < columns:
         line = j // COLUMNS
         across = wide if j + wide < columns + COLUMNS else COLUMNS  # the rows are padded to whole lines
         for i in range(0, rows, tile_mr(tile)):
-            x0 = batch.rows[picks, smaller(later, first + ahead.r1 - 1)]
-            x1 = batch.rows[picks, smaller(later + 1, first + ahead.r1 - 1)]
+            x0 = batch.rows[picks, smaller(later, latest)]
+            x1 = batch.rows[picks, smaller(later + 1, latest)]
             later += 2
             if across == wide:
                 digit_rows(
@@ -259,60 +266,38 @@ def sum_offsets(offsets, g0, g1, columns, out):
 
 
 @kernel
-def weight_group_fixed(
-    tile,
-    rule,
-    batch,
-    k,
-    first,
-    rows,
-    weight,
-    g,
-    row,
-    width,
-    columns,
-    sums,
-    total,
-    total_row,
-    resume,
-    last,
-    fixed,
-    own,
-    c,
-    reg,
-):
-    """The gradient of group g of the weights, `width` rows from `row` on; with last, their update and new digits.
+def weight_group_fixed(tile, block, weight, group, columns, new, sums, fixed, own, descent):
+    """The gradient of a group of the weights; with the last block, their update and new digits.
 
-    sums holds that of these rows of the batch; with several blocks, all blocks' is in total.
+    new receives the gradient of this block's rows; with several blocks, all blocks' is in sums.
     """
-    gather_quads(own.quads, batch, k, first, rows, row, width)
-    end = row + width
+    gather_quads(own.quads, block, group.row, group.width)
     terms = Terms(fixed.mean, fixed.scale, fixed.totals, fixed.units)
-    quads = (rows + QUAD - 1) // QUAD
+    quads = (block.count + QUAD - 1) // QUAD
     wide = tile_lines(tile) * COLUMNS
     j = 0
     while j < columns:
         across = wide if j + wide < columns + COLUMNS else COLUMNS  # the rows are padded to whole lines
-        if last:
-            for i in range(row, end):  # the products hide the way of the weights into the cache
-                prefetch(weight.value, i, j)
-        for i in range(0, width, tile_mr(tile)):
+        if sums.last:
+            for i in range(group.width):  # the products hide the way of the weights into the cache
+                prefetch(weight.value, group.row + i, j)
+        for i in range(0, group.width, tile_mr(tile)):
             if across == wide:
                 digit_columns(
                     tile, own.quads, i, fixed.gradient, j // COLUMNS, quads,
-                    terms, row + i, sums, i, j,
+                    terms, group.row + i, new, i, j,
                 )  # fmt: skip
             else:
                 digit_columns(
                     narrow(tile), own.quads, i, fixed.gradient, j // COLUMNS, quads,
-                    terms, row + i, sums, i, j,
+                    terms, group.row + i, new, i, j,
                 )  # fmt: skip
         for line in range(j, j + across, COLUMNS):
-            if resume or not last:
-                for i in range(width):
-                    new = load(sums, i, line)
-                    store(total, total_row + i, line, load(total, total_row + i, line) + new if resume else new)
-            if last:
-                update_lines(rule, weight, g, row, width, line, total, total_row, c, k, reg)
-                pack_weights(tile, weight.value, g, row, width, line, fixed, own)
+            if sums.resume or not sums.last:
+                for i in range(group.width):
+                    gradient, r = load(new, i, line), sums.row + i
+                    store(sums.matrix, r, line, load(sums.matrix, r, line) + gradient if sums.resume else gradient)
+            if sums.last:
+                update_lines(weight, group, line, sums, descent)
+                pack_weights(tile, weight.value, group, line, fixed, own)
         j += across

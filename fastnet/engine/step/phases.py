@@ -15,6 +15,8 @@ them.  So the bits of the result do not depend on the number of workers.
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
@@ -52,6 +54,44 @@ INFINITY = float("inf")
 GROUP2 = 24  # hidden units whose rows of W2 are updated together: few, so that two workers can share them
 
 
+class Rows(NamedTuple):
+    """Some rows of a step: `count` of those that step k of the batch has, from the `first` on."""
+
+    batch: Any
+    k: Any
+    first: Any
+    count: Any
+
+
+class Group(NamedTuple):
+    """Rows of a weight matrix that are updated together: the group's number, its first row, how many there are."""
+
+    number: Any
+    row: Any
+    width: Any
+
+
+class Sums(NamedTuple):
+    """Where a gradient adds up, from a row of a matrix on.
+
+    resume: it holds the gradient of earlier blocks, to be added to;  last: there is no later one, so update.
+    """
+
+    matrix: Any
+    row: Any
+    resume: Any
+    last: Any
+
+
+class Descent(NamedTuple):
+    """How a step changes parameters: a rule, its coefficients, of which those of step k count, the L2 strength."""
+
+    rule: Any
+    coefficients: Any
+    k: Any
+    reg: Any
+
+
 # --- the way in: rows of the data set become a panel of floats -------------------------------------------
 
 
@@ -86,21 +126,22 @@ def lanes(typingctx, matrix):
 
 
 @kernel
-def gather(panel, batch, k, first, rows, p, depth):
-    """panel[r, :depth] = (X[row r of step k, p : p + depth] - mean) * scale, zeros up to the line's end.
+def gather(panel, rows, p, depth):
+    """panel[r, :depth] = (X[row r, p : p + depth] - mean) * scale, zeros up to the line's end.
 
     Three lines of columns at a time go down the rows, their mean and scale in registers.  A row begins
     anywhere in the data set, too far from the one before for the hardware to foresee: so each visit asks
     for the columns of the next one, and the last for those of the next panel.
     """
     line = lanes(panel)
-    picks = k % batch.rows.rows
+    batch, first = rows.batch, rows.first
+    picks = rows.k % batch.rows.rows
     q = 0
     while q + 3 * line <= depth:
         mean0, scale0 = load(batch.mean, 0, p + q), load(batch.scale, 0, p + q)
         mean1, scale1 = load(batch.mean, 0, p + q + line), load(batch.scale, 0, p + q + line)
         mean2, scale2 = load(batch.mean, 0, p + q + 2 * line), load(batch.scale, 0, p + q + 2 * line)
-        for r in range(rows):
+        for r in range(rows.count):
             x = batch.rows[picks, first + r]
             prefetch(batch.X, x, p + q + 6 * line - 1)
             store(panel, r, q, (load_as(batch.X, x, p + q, panel) - mean0) * scale0)
@@ -109,12 +150,12 @@ def gather(panel, batch, k, first, rows, p, depth):
         q += 3 * line
     while q + line <= depth:
         mean0, scale0 = load(batch.mean, 0, p + q), load(batch.scale, 0, p + q)
-        for r in range(rows):
+        for r in range(rows.count):
             store(panel, r, q, (load_as(batch.X, batch.rows[picks, first + r], p + q, panel) - mean0) * scale0)
         q += line
     if q < depth:
         # The data set ends with its last row: nothing beyond may be read, not even to be thrown away.
-        for r in range(rows):
+        for r in range(rows.count):
             x = batch.rows[picks, first + r]
             store(panel, r, q, splat(number(panel, 0)))
             for i in range(q, depth):
@@ -158,12 +199,12 @@ def product_transposed(tile, a, a_column, width, b, depth, c, c_row, j, resume):
 
 
 @kernel
-def forward(tile, batch, k, first, r0, r1, p0, p1, weight, columns, panel, out, out_row):
-    """out[out_row + r] = X[row r, p0:p1] @ W[p0:p1] for the rows r0 <= r < r1 of the block at `first`."""
+def forward(tile, rows, p0, p1, weight, columns, panel, out, out_row):
+    """out[out_row + r] = X[row r, p0:p1] @ W[p0:p1]"""
     for p in range(p0, p1, PANEL):
         depth = smaller(PANEL, p1 - p)
-        gather(panel, batch, k, first + r0, r1 - r0, p, depth)
-        product(tile, panel, 0, r1 - r0, weight, p, depth, out, out_row + r0, columns, p > p0)
+        gather(panel, rows, p, depth)
+        product(tile, panel, 0, rows.count, weight, p, depth, out, out_row, columns, p > p0)
 
 
 @kernel
@@ -192,7 +233,7 @@ def share_of(shares, k, r, inverse_rows):
 
 
 @kernel
-def softmax_loss(scores, per_row, batch, shares, k, first, r0, r1, classes, inverse_rows, frozen):
+def softmax_loss(scores, per_row, rows, shares, r0, r1, classes, inverse_rows, frozen):
     """Turn scores into d_scores = (softmax(scores) - onehot(y)) * share, row by row; 0 for the `frozen` first classes.
 
     The terms of the loss and whether the label scored best are left in per_row: the logarithm is taken for
@@ -200,9 +241,10 @@ def softmax_loss(scores, per_row, batch, shares, k, first, r0, r1, classes, inve
     """
     line = lanes(scores)
     lowest = splat(number(scores, -INFINITY))
-    source_row = k % batch.rows.rows
+    batch, first = rows.batch, rows.first
+    picks = rows.k % batch.rows.rows
     for r in range(r0, r1):
-        label = batch.y[0, batch.rows[source_row, first + r]]
+        label = batch.y[0, batch.rows[picks, first + r]]
         best = lowest
         best_before = lowest  # among the classes before the label: of equal scores argmax takes the first
         for j in range(0, classes, line):
@@ -218,7 +260,7 @@ def softmax_loss(scores, per_row, batch, shares, k, first, r0, r1, classes, inve
             store(scores, r, j, e)
             total = total + e
         denominator = lane_sum(total)
-        share = share_of(shares, k, first + r, inverse_rows)
+        share = share_of(shares, rows.k, first + r, inverse_rows)
         factor = splat(share / denominator)
         for j in range(0, classes, line):
             store(scores, r, j, load(scores, r, j) * factor)
@@ -289,51 +331,51 @@ def sum_of_squares(squares):
 
 
 @kernel
-def weight_group(
-    tile, rule, a, a_column, b, rows, weight, g, row, width, columns, sums, sums_row, resume, last, c, k, reg
-):
-    """The gradient A.T @ B of group g of a weight matrix, `width` rows from `row` on; with last, their update."""
-    line = lanes(sums)
+def weight_group(tile, a, a_column, b, depth, weight, group, columns, sums, descent):
+    """The gradient A.T @ B of a group of a weight matrix; with the last block, their update."""
+    line = lanes(sums.matrix)
     wide = tile_lines(tile) * line
     j = 0
     while j < columns:
-        if last:
-            for i in range(width):  # the products hide the way of the weights into the cache
-                prefetch(weight.value, row + i, j)
+        if sums.last:
+            for i in range(group.width):  # the products hide the way of the weights into the cache
+                prefetch(weight.value, group.row + i, j)
         if j + wide < columns + line:  # the rows are padded to whole lines
-            product_transposed(tile, a, a_column, width, b, rows, sums, sums_row, j, resume)
+            product_transposed(tile, a, a_column, group.width, b, depth, sums.matrix, sums.row, j, sums.resume)
             end = j + wide
         else:
-            product_transposed(narrow(tile), a, a_column, width, b, rows, sums, sums_row, j, resume)
+            product_transposed(
+                narrow(tile), a, a_column, group.width, b, depth, sums.matrix, sums.row, j, sums.resume
+            )  # fmt: skip
             end = j + line
         while j < end:
-            if last:
-                update_lines(rule, weight, g, row, width, j, sums, sums_row, c, k, reg)
+            if sums.last:
+                update_lines(weight, group, j, sums, descent)
             j += line
 
 
 @kernel
-def update_lines(rule, weight, g, row, width, j, sums, sums_row, c, k, reg):
-    """Update a line of columns of group g, `width` rows from `row` on, whose gradients are in sums."""
-    squares = splat(number(sums, 0))
-    for i in range(width):
-        w = load(weight.value, row + i, j)
-        gradient = fma(splat(reg), w, load(sums, sums_row + i, j))
-        w = update(rule, weight, row + i, j, gradient, c, k)
+def update_lines(weight, group, j, sums, descent):
+    """Update a line of columns of a group whose gradients are in sums."""
+    squares = splat(number(sums.matrix, 0))
+    for i in range(group.width):
+        w = load(weight.value, group.row + i, j)
+        gradient = fma(splat(descent.reg), w, load(sums.matrix, sums.row + i, j))
+        w = update(descent.rule, weight, group.row + i, j, gradient, descent.coefficients, descent.k)
         squares = fma(w, w, squares)
-    store(weight.squares, g, j, squares)
+    store(weight.squares, group.number, j, squares)
 
 
 @kernel
-def bias(rule, b, rows, parameter, columns, sums, resume, last, c, k):
-    """The gradient of a bias, the sum of B over its rows, and, with last, its update."""
+def bias(b, rows, parameter, columns, sums, descent):
+    """The gradient of a bias, the sum of B over its rows, and, with the last block, its update."""
     for j in range(0, columns, lanes(b)):
-        total = load(sums, 0, j) if resume else splat(number(sums, 0))
+        total = load(sums.matrix, 0, j) if sums.resume else splat(number(sums.matrix, 0))
         for r in range(rows):
             total = total + load(b, r, j)
-        store(sums, 0, j, total)
-        if last:
-            update_bias(rule, parameter, 0, j, total, c, k)
+        store(sums.matrix, 0, j, total)
+        if sums.last:
+            update_bias(descent.rule, parameter, 0, j, total, descent.coefficients, descent.k)
 
 
 @kernel

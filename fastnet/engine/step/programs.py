@@ -29,6 +29,10 @@ from fastnet.engine.step.fixed import (
 from fastnet.engine.step.phases import (
     GROUP2,
     PANEL,
+    Descent,
+    Group,
+    Rows,
+    Sums,
     add_slices,
     bias,
     loss_and_hits,
@@ -125,12 +129,12 @@ def forward_part(unit, tile, plan, rows, inputs):
 
 
 @kernel
-def forward_unit(unit, tile, plan, batch, k, first, rows, layer, fixed, scratch, partial):
+def forward_unit(unit, tile, plan, block, layer, fixed, scratch, partial):
     """A slice of the features, some of the rows."""
-    part, s = forward_part(unit, tile, plan, rows, layer.inputs)
-    last = plan.slices * row_units(tile_mr(tile), rows) - 1
-    ahead, _ = forward_part(smaller(unit + 1, last), tile, plan, rows, layer.inputs)
-    first_product(tile, batch, k, first, part, ahead, layer, fixed, scratch, partial, s * plan.stride)
+    part, s = forward_part(unit, tile, plan, block.count, layer.inputs)
+    last = plan.slices * row_units(tile_mr(tile), block.count) - 1
+    ahead, _ = forward_part(smaller(unit + 1, last), tile, plan, block.count, layer.inputs)
+    first_product(tile, block, part, ahead, layer, fixed, scratch, partial, s * plan.stride)
 
 
 @kernel
@@ -148,13 +152,13 @@ def scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1):
 
 
 @kernel
-def middle_unit(unit, tiles, plan, batch, k, first, rows, layer1, layer2, a):
+def middle_unit(unit, tiles, plan, block, layer1, layer2, a):
     """Some of the rows, from the slices to d_scores and d_hidden."""
-    r0, r1 = rows_of(unit, tile_mr(tiles.middle), rows)
+    r0, r1 = rows_of(unit, tile_mr(tiles.middle), block.count)
     scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1)
     classes = layer1.outputs if layer2 is None else layer2.outputs
     inverse_rows = number(a.scores, 1.0 / plan.rows)
-    softmax_loss(a.scores, a.per_row, batch, batch.shares, k, first, r0, r1, classes, inverse_rows, plan.frozen)
+    softmax_loss(a.scores, a.per_row, block, block.batch.shares, r0, r1, classes, inverse_rows, plan.frozen)
     if layer2 is not None:
         product(
             tiles.middle, a.scores, r0, r1 - r0, a.transposed, 0, classes,
@@ -164,40 +168,32 @@ def middle_unit(unit, tiles, plan, batch, k, first, rows, layer1, layer2, a):
 
 
 @kernel
-def backward1_unit(unit, tile, rule, plan, batch, k, block, first, rows, layer, fixed, d_first, a, scratch, c, reg):
+def backward1_unit(unit, tile, plan, block, resume, last, layer, fixed, d_first, a, scratch, descent):
     """The gradient and the update of a group of rows of the first layer's weights; beyond the last group, of its bias.
 
     With several blocks the sums of all groups are kept, else only those of this one.
     """
-    resume, last = block > 0, block == plan.blocks - 1
     row = unit * PANEL
     if row < layer.inputs:
-        width = smaller(PANEL, layer.inputs - row)
+        group = Group(unit, row, smaller(PANEL, layer.inputs - row))
         kept = plan.blocks > 1
-        sums, sums_row = a.gradients[0] if kept else scratch.sums, row if kept else 0
-        first_gradient(
-            tile, rule, batch, k, first, rows, unit, row, width, layer, fixed, d_first, scratch,
-            sums, sums_row, resume, last, c, reg,
-        )  # fmt: skip
+        sums = Sums(a.gradients[0] if kept else scratch.sums, row if kept else 0, resume, last)
+        first_gradient(tile, block, d_first, layer, fixed, scratch, group, sums, descent)
     else:
-        bias(rule, d_first, rows, layer.bias, layer.outputs, a.gradients[1], resume, last, c, k)
+        bias(d_first, block.count, layer.bias, layer.outputs, Sums(a.gradients[1], 0, resume, last), descent)
 
 
 @kernel
-def backward2_unit(unit, tile, rule, plan, k, block, rows, layer, a, c, reg):
+def backward2_unit(unit, tile, rows, resume, last, layer, a, descent):
     """The same for the second layer."""
-    resume, last = block > 0, block == plan.blocks - 1
     row = unit * GROUP2
     if row < layer.inputs:
-        width = smaller(GROUP2, layer.inputs - row)
-        weight_group(
-            tile, rule, a.hidden, row, a.scores, rows, layer.weight, unit, row, width, layer.outputs,
-            a.gradients[2], row, resume, last, c, k, reg,
-        )  # fmt: skip
+        group, sums = Group(unit, row, smaller(GROUP2, layer.inputs - row)), Sums(a.gradients[2], row, resume, last)
+        weight_group(tile, a.hidden, row, a.scores, rows, layer.weight, group, layer.outputs, sums, descent)
         if last:
-            transpose(layer.weight.value, row, row + width, layer.outputs, a.transposed)
+            transpose(layer.weight.value, row, row + group.width, layer.outputs, a.transposed)
     else:
-        bias(rule, a.scores, rows, layer.bias, layer.outputs, a.gradients[3], resume, last, c, k)
+        bias(a.scores, rows, layer.bias, layer.outputs, Sums(a.gradients[3], 0, resume, last), descent)
 
 
 @kernel
@@ -240,7 +236,7 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
 
     scratch is this worker's own.
     """
-    c, mr = steps.coefficients, tile_mr(tiles.forward)
+    mr = tile_mr(tiles.forward)
     d_first = a.scores if layer2 is None else a.d_hidden
     if worker == 0:
         prepare(layer1, layer2, a)  # read after the first barrier
@@ -249,17 +245,19 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
         pack_units(START, tiles.forward, layer1, fixed, scratch.fixed, tickets, worker, workers)
         if not wait(barrier, workers):
             return False
-    for k in range(c.rows):
+    for k in range(steps.coefficients.rows):
         loss = 0.0
         hits = 0.0
-        reg = steps.reg[0, k]
+        descent = Descent(rule, steps.coefficients, k, steps.reg[0, k])
         if fixed is not None and find_scales(tiles.forward, fixed, scratch.fixed, layer1.outputs):
             pack_units(WEIGHTS, tiles.forward, layer1, fixed, scratch.fixed, tickets, worker, workers)
             if not wait(barrier, workers):
                 return False
-        for block in range(plan.blocks):
-            first = block * plan.block_rows
+        for n in range(plan.blocks):
+            first = n * plan.block_rows
             rows = smaller(plan.block_rows, plan.rows - first)
+            block = Rows(batch, k, first, rows)
+            resume, last = n > 0, n == plan.blocks - 1
 
             put_back(tickets, BACKWARD1, worker, workers)
             put_back(tickets, BACKWARD2, worker, workers)
@@ -269,20 +267,20 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
                 unit = take(tickets, FORWARD, units, worker, workers)
                 if unit < 0:
                     break
-                forward_unit(unit, tiles.forward, plan, batch, k, first, rows, layer1, fixed, scratch, a.partial)
+                forward_unit(unit, tiles.forward, plan, block, layer1, fixed, scratch, a.partial)
             if not wait(barrier, workers):
                 return False
 
             put_back(tickets, FORWARD, worker, workers)
             put_back(tickets, WEIGHTS, worker, workers)
-            if worker == 0 and block == 0 and reg > 0:  # 0 times the square of a weight of 1e20 would be nan
-                loss = 0.5 * float(reg) * l2_norm(layer1, layer2)
+            if worker == 0 and n == 0 and descent.reg > 0:  # 0 times the square of a weight of 1e20 would be nan
+                loss = 0.5 * float(descent.reg) * l2_norm(layer1, layer2)
             units = row_units(tile_mr(tiles.middle), rows)
             while True:
                 unit = take(tickets, MIDDLE, units, worker, workers)
                 if unit < 0:
                     break
-                middle_unit(unit, tiles, plan, batch, k, first, rows, layer1, layer2, a)
+                middle_unit(unit, tiles, plan, block, layer1, layer2, a)
             if not wait(barrier, workers):
                 return False
 
@@ -302,7 +300,7 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
                     unit = take(tickets, BACKWARD2, groups(layer2.inputs, GROUP2) + 1, worker, workers)
                     if unit < 0:
                         break
-                    backward2_unit(unit, tiles.backward2, rule, plan, k, block, rows, layer2, a, c, reg)
+                    backward2_unit(unit, tiles.backward2, rows, resume, last, layer2, a, descent)
             if fixed is not None and not wait(barrier, workers):
                 return False
             while True:
@@ -310,10 +308,9 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
                 if unit < 0:
                     break
                 backward1_unit(
-                    unit, tiles.backward1, rule, plan, batch, k, block, first, rows, layer1, fixed, d_first,
-                    a, scratch, c, reg,
+                    unit, tiles.backward1, plan, block, resume, last, layer1, fixed, d_first, a, scratch, descent
                 )  # fmt: skip
-            if block == plan.blocks - 1 and worker == 0:
+            if last and worker == 0:
                 steps.history[0, k] = loss
                 steps.history[1, k] = hits
             # What a worker reads next may be what another has just updated, or has yet to read.
@@ -341,7 +338,7 @@ def score(tiles, plan, batch, layer1, layer2, fixed, a, scratch, out, barrier, t
         first = block * plan.block_rows
         rows = smaller(plan.block_rows, plan.rows - first)
         for unit in range(plan.slices * row_units(tile_mr(tiles.forward), rows)):
-            forward_unit(unit, tiles.forward, plan, batch, 0, first, rows, layer1, fixed, scratch, a.partial)
+            forward_unit(unit, tiles.forward, plan, Rows(batch, 0, first, rows), layer1, fixed, scratch, a.partial)
         scores_of_rows(tiles, plan, layer1, layer2, a, 0, rows)
         for r in range(rows):
             for j in range(out.columns):

@@ -1,0 +1,89 @@
+"""A tile that multiplies wrongly is found when it is first compiled, and another takes its place."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.engine.conftest import ROOT
+
+# Trains with the precision given, after some lines of its own; tells what was warned of, and the parameters.
+TRAIN = """
+import hashlib, json, warnings
+import numpy as np
+import fastnet
+from fastnet.engine import proof
+from fastnet.engine.emitting import digit_tile, tile
+{breakage}
+rng = np.random.default_rng(5)
+X, y = rng.integers(0, 256, (90, 21), dtype=np.uint8), rng.integers(0, 3, 90)
+net = fastnet.TwoLayerNet(21, 18, 3, std=0.1, seed=1, matmul_precision="{precision}")
+with warnings.catch_warnings(record=True) as warned:
+    warnings.simplefilter("always")
+    net.train(X, y, num_iters=5, batch_size=40, learning_rate=1e-4)
+    net.train(X, y, num_iters=5, batch_size=40, learning_rate=1e-4)
+values = b"".join(np.ascontiguousarray(value).tobytes() for value in net.params.values())
+print(json.dumps([hashlib.sha256(values).hexdigest(), [str(w.message) for w in warned]]))
+"""
+# The last step of the depth is left out.
+SHORT_TILE = """
+whole = tile.emit_tile
+tile.emit_tile = lambda builder, mr, lines, line, depth, *rest: whole(
+    builder, mr, lines, line, builder.sub(depth, depth.type(1)), *rest
+)
+"""
+SHORT_DIGITS = """
+whole = digit_tile._emit_product
+digit_tile._emit_product = lambda builder, digits, rows, along, b, quads, *rest, **named: whole(
+    builder, digits, rows, along, b, builder.sub(quads, quads.type(1)), *rest, **named
+)
+"""
+NO_PROOF = "proof._floats_multiply = None"
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory):
+    """Parameters' digest and warnings of a training in a process and a cache of its own, or in a given cache."""
+
+    def run(precision="highest", breakage="", cache=None):
+        folder = cache or tmp_path_factory.mktemp("cache")
+        code = TRAIN.format(precision=precision, breakage=breakage)
+        environment = os.environ | {"FASTNET_CACHE_DIR": str(folder)}
+        found = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        )
+        return json.loads(found.stdout)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def sound(train, cache):
+    digest, warned = train(cache=cache)
+    assert warned == []
+    return digest
+
+
+def test_a_broken_tile_of_floats_gives_way_to_a_plain_one_of_the_same_bits(train, sound):
+    digest, warned = train(breakage=SHORT_TILE)
+    assert digest == sound
+    assert len(warned) == 1
+    assert "computes wrong products" in warned[0]
+
+
+def test_a_broken_tile_of_digits_gives_way_to_floats(train, sound, tmp_path):
+    for _ in range(2):  # what did not hold is not remembered as if it had
+        digest, warned = train("medium", SHORT_DIGITS, cache=tmp_path)
+        assert digest == sound
+        assert len(warned) == 1
+
+
+def test_a_warm_start_proves_nothing_anew(train, cache, sound):
+    assert train(breakage=NO_PROOF, cache=cache) == [sound, []]
