@@ -1,9 +1,10 @@
 """`python -m benchmarks.compare`: measure, write results/*.json, and from these the tables and the picture.
 
 python -m benchmarks.compare [--rounds R] [--steps S] [--data DIR]    all contestants on the lab's problem
-python -m benchmarks.compare --sweep [--rounds R]                     sizes small and large, against NumPy
+python -m benchmarks.compare --sweep [--rounds R]                     sizes small and large, against the fastest
 python -m benchmarks.compare --figures [--rounds R]                   predict, threads, start, memory
 python -m benchmarks.compare --grid [--rounds R] [--steps S] [--data DIR]   a grid of nets, all contestants
+python -m benchmarks.compare --precision [--rounds R] --data DIR      what each matmul_precision costs and gives
 python -m benchmarks.compare --phases [--rounds R]                    where the time of a step goes
 python -m benchmarks.compare --from-json                              show the last results anew
 """
@@ -14,9 +15,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import figures, grid, machine, phases, report, sweep
-from benchmarks.contestants import CONTESTANTS, Train, Unavailable
-from benchmarks.problem import LAB, TOLERANCE, Problem, cifar10, synthetic
+import fastnet.data
+from benchmarks import figures, grid, machine, phases, precision, report, sweep
+from benchmarks.checked import prepare
+from benchmarks.contestants import CONTESTANTS
+from benchmarks.problem import DTYPES, LAB, Problem, cifar10, synthetic
 from benchmarks.tables import Result
 from fastnet.bench import take_turns
 from fastnet.engine.compilation.cpu import usable_cores
@@ -39,22 +42,25 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.compare", description="Compare fastnet with what else one could pick."
     )
-    parser.add_argument("--rounds", type=int, help="turns that each takes (default 15; --grid 3, others 7)")
+    parser.add_argument("--rounds", type=int, help="turns of each (default 15; --sweep 5, --grid 3, others 7)")
     parser.add_argument("--steps", type=int, help="training steps a turn (default 100; --grid 4000)")
     parser.add_argument("--data", metavar="DIR", help="CIFAR-10 (default: random images of its sizes)")
     parser.set_defaults(mode="compare")
     mode = parser.add_mutually_exclusive_group()
     for name, text in (
-        ("sweep", "sizes small and large, against NumPy"),
+        ("sweep", "sizes small and large, against NumPy, JAX and PyTorch"),
         ("figures", "predict, threads, start, memory"),
         ("grid", "the lab's grid of nets, all contestants"),
+        ("precision", "what each matmul_precision costs and gives, on CIFAR-10"),
         ("phases", "where the time of a step goes"),
     ):
         mode.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=text)
     mode.add_argument("--from-json", action="store_true", help="measure nothing, show the last results anew")
     arguments = parser.parse_args(argv)
     if arguments.rounds is None:
-        arguments.rounds = {"compare": 15, "grid": 3}.get(arguments.mode, 7)
+        arguments.rounds = {"compare": 15, "sweep": 5, "grid": 3}.get(arguments.mode, 7)
+    if arguments.mode == "precision" and not arguments.data:
+        parser.error("--precision trains the lab's net on CIFAR-10: say where it is with --data DIR")
     if arguments.steps is None:
         arguments.steps = 4000 if arguments.mode == "grid" else 100
     return arguments
@@ -89,12 +95,26 @@ def run_figures(arguments: argparse.Namespace, threads: int) -> Result:
     return {**head, **figures.measure(arguments.rounds, threads, say)}
 
 
+def run_precision(arguments: argparse.Namespace, threads: int) -> Result:
+    problem = cifar10(arguments.data, arguments.steps, threads)
+    data = fastnet.data.load_cifar10(arguments.data)
+    head = machine.describe(f"--precision --rounds {arguments.rounds} --data DIR", threads)
+    return {**head, **precision.measure(problem, (data.X_test, data.y_test), arguments.rounds, say)}
+
+
 def run_phases(arguments: argparse.Namespace, threads: int) -> Result:
     head = machine.describe(f"--phases --rounds {arguments.rounds}", 1)
     return {**head, **phases.measure(arguments.rounds, say)}
 
 
-RUNS = {"compare": run_compare, "sweep": run_sweep, "figures": run_figures, "grid": run_grid, "phases": run_phases}
+RUNS = {
+    "compare": run_compare,
+    "sweep": run_sweep,
+    "figures": run_figures,
+    "grid": run_grid,
+    "precision": run_precision,
+    "phases": run_phases,
+}
 
 
 def say(text: str) -> None:
@@ -104,8 +124,8 @@ def say(text: str) -> None:
 
 def measure(problem: Problem, rounds: int) -> Result:
     """Seconds of every contestant and of the peaks in every round, each contestant checked before."""
-    trains, errors, missing = prepare(problem)
-    peaks = {dtype: Peak(dtype, problem.threads) for dtype in TOLERANCE}
+    trains, errors, missing = prepare(problem, CONTESTANTS, say)
+    peaks = {dtype: Peak(dtype, problem.threads) for dtype in DTYPES}
     seconds = take_turns({**trains, **{f"peak {dtype}": peak for dtype, peak in peaks.items()}}, rounds)
     speeds = {dtype: [peak.flops / s for s in seconds.pop(f"peak {dtype}")] for dtype, peak in peaks.items()}
     return {
@@ -121,29 +141,6 @@ def measure(problem: Problem, rounds: int) -> Result:
         },
         "missing": missing,
     }
-
-
-def prepare(problem: Problem) -> tuple[dict[str, Train], dict[str, float], dict[str, str]]:
-    """Those that can run and agree with the reference, how well they agree, and why the others cannot.
-
-    The check is also the warm-up: compilation is nobody's time.
-    """
-    expected = problem.reference_losses()
-    trains: dict[str, Train] = {}
-    errors, missing = {}, {}
-    for name, contestant in CONTESTANTS.items():
-        try:
-            train = contestant.setup(problem)
-        except Unavailable as reason:
-            missing[name] = str(reason)
-            say(f"{name}: left out, {reason}")
-            continue
-        errors[name] = problem.loss_error(train(), expected)
-        say(f"{name}: loss within {errors[name]:.1e} of the reference")
-        if not errors[name] < TOLERANCE[contestant.dtype]:
-            raise RuntimeError(f"{name} does other work than the reference: loss off by {errors[name]:.1e}")
-        trains[name] = train
-    return trains, errors, missing
 
 
 if __name__ == "__main__":

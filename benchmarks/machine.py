@@ -26,7 +26,22 @@ def describe(words: str, threads: int, script: str = "compare") -> dict[str, Any
         "date": datetime.now(UTC).date().isoformat(),
         "cpu": cpu.model_name(),
         "vector unit": cpu.vector_unit().name,
+        "blas": blas(),
         "system": f"{platform.system()} {platform.machine()}",
         "threads": threads,
         "versions": versions,
     }
+
+
+def blas() -> str:
+    """NumPy's BLAS, its version, and the CPU whose kernels it uses, as the library itself tells."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return "unknown, threadpoolctl is not installed (extra `bench`)"
+    found = [pool for pool in threadpool_info() if pool["user_api"] == "blas" and "numpy" in pool["filepath"]]
+    told = (
+        f"{pool['internal_api']} {pool['version']}, kernels for {pool.get('architecture', 'an unknown CPU')}"
+        for pool in found
+    )
+    return ", ".join(told) or "none that threadpoolctl knows"

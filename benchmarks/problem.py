@@ -23,17 +23,20 @@ NUM_TRAIN = 45_000
 REG = 0.5
 
 # How far a loss may be from the reference, relatively, anywhere on the way.
-TOLERANCE = {"float32": 1e-3, "float64": 1e-9}
+TOLERANCE = {"float32": 1e-3, "float64": 1e-9, "24 bits": 1e-3, "16 bits": 1e-3, "bfloat16": 3e-2}
+DTYPES = ("float32", "float64")  # fastnet's own
+OPTIMIZERS = {"sgd": reference.SGD, "momentum": reference.Momentum, "adam": reference.Adam}
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Plain gradient descent on given mini-batches of raw images, less their mean.
+    """Gradient descent on given mini-batches of raw images, less their mean.
 
     X : uint8 (num_train, D);  y : int64 (num_train,);  mean : float64 (D,), subtracted from every image
     indices : int64 (steps, N), the rows of each mini-batch, drawn with replacement
     H : hidden units, 0 for the linear classifier;  threads : None for all cores
     reg : strength of the L2 term;  pace : factor on the learning rate
+    rule : sgd, momentum or adam, each with its usual numbers
     """
 
     X: NDArray[np.uint8]
@@ -45,6 +48,7 @@ class Problem:
     threads: int | None = None
     reg: float = REG
     pace: float = 1.0
+    rule: str = "sgd"
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -65,8 +69,13 @@ class Problem:
 
     @property
     def learning_rate(self) -> float:
-        """1 / the mean squared length of an image: the loss moves from the first step, and stays finite."""
-        return self.pace / self._squared_length()
+        """1 / the mean squared length of an image: the loss moves from the first step, and stays finite.
+
+        Momentum sums ten such steps; Adam's step is a hundredth of an initial weight.
+        """
+        squared = self._squared_length()
+        usual = {"sgd": 1.0 / squared, "momentum": 0.1 / squared, "adam": 0.01 / np.sqrt(squared)}[self.rule]
+        return self.pace * usual
 
     def params(self) -> Params:
         """Initial weights that give scores around 1.
@@ -83,6 +92,10 @@ class Problem:
 
     def with_steps(self, steps: int) -> Problem:
         return replace(self, indices=draw(len(self.X), steps, self.indices.shape[1]))
+
+    def first(self, steps: int) -> Problem:
+        """No more than so many steps of the same."""
+        return replace(self, indices=self.indices[:steps])
 
     def reference_losses(self) -> NDArray[np.float64]:
         """The loss of each step, by the readable float64 code."""
@@ -129,6 +142,7 @@ def train_reference(problem: Problem, dtype: type, X: Any) -> Callable[[], list[
     """A callable that trains the reference's network in dtype on X: images less their mean."""
     net = reference_network(problem, dtype)
     options = {"learning_rate": problem.learning_rate, "learning_rate_decay": 1.0, "reg": problem.reg}
+    options["optimizer"] = OPTIMIZERS[problem.rule]()
     return lambda: net.train(X, problem.y, indices=problem.indices, **options)["loss_history"]
 
 

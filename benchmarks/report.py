@@ -1,4 +1,6 @@
-"""From results/*.json to texts between marks in the README files, and a picture.
+"""From results/*/*.json to texts between marks in the README files, and a picture.
+
+Machines that differ in their vector unit have folders of their own, so that a reader sees the results of each.
 
 A text stands between `<!-- mark:begin -->` and `<!-- mark:end -->` and is written over as a whole.
 """
@@ -13,37 +15,56 @@ from benchmarks import picture, tables
 from benchmarks.tables import Result
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
+Text = Callable[[list[Result]], str]  # of the results of all kinds of machine, the newest first
 
-# What is made of each result: mark, file, text.
-TEXTS: dict[str, list[tuple[str, str, Callable[[Result], str]]]] = {
-    "compare": [("claim", "README.md", tables.claim), ("benchmark", "README.md", tables.compare)],
-    "sweep": [("sweep", "benchmarks/README.md", tables.sweep)],
-    "figures": [("figures", "benchmarks/README.md", tables.figures)],
-    "first_try": [("first-try", "README.md", tables.first_try)],
-    "grid": [("grid", "benchmarks/README.md", tables.grid)],
-    "phases": [("phases", "benchmarks/README.md", tables.phases)],
+
+def newest(write: Callable[[Result], str]) -> Text:
+    """Of the last machine measured alone."""
+    return lambda results: write(results[0])
+
+
+def each(write: Callable[[Result], str]) -> Text:
+    """Of every kind of machine, under its name."""
+    return lambda results: "\n\n".join(f"**{result['vector unit']}**\n\n{write(result)}" for result in results)
+
+
+# What is made of the results: mark, file, text.
+TEXTS: dict[str, list[tuple[str, str, Text]]] = {
+    "compare": [
+        ("claim", "README.md", newest(tables.claim)),
+        ("benchmark", "README.md", newest(tables.compare)),
+        ("compare", "benchmarks/README.md", each(tables.compare)),
+    ],
+    "sweep": [("sweep", "benchmarks/README.md", each(tables.sweep))],
+    "figures": [("figures", "benchmarks/README.md", each(tables.figures))],
+    "first_try": [("first-try", "README.md", newest(tables.first_try))],
+    "grid": [("grid", "benchmarks/README.md", each(tables.grid))],
+    "precision": [("precision", "benchmarks/README.md", each(tables.precision))],
+    "phases": [("phases", "benchmarks/README.md", each(tables.phases))],
 }
 
 
-def save(name: str, result: Result) -> None:
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+def save(name: str, result: Result, root: Path = ROOT) -> None:
+    """Beside those of other kinds of machine, over an older one of this kind."""
+    folder = root / "benchmarks" / "results" / result["vector unit"].lower()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
 def render(name: str, root: Path = ROOT) -> Iterator[str]:
-    """Write the texts of one result, and its picture; tell them, and what became of each."""
-    source = root / "benchmarks" / "results" / f"{name}.json"
-    if not source.exists():
-        yield f"{source.relative_to(root)} is not there yet: run the benchmark first"
+    """Write the texts of one kind of result, and its picture; tell them, and what became of each."""
+    folder = root / "benchmarks" / "results"
+    results = [json.loads(file.read_text()) for file in sorted(folder.glob(f"*/{name}.json"))]
+    if not results:
+        yield f"no {name}.json is there yet: run the benchmark first"
         return
-    result = json.loads(source.read_text())
+    results.sort(key=lambda result: result["date"], reverse=True)
     for mark, file, write in TEXTS[name]:
-        text = write(result)
+        text = write(results)
         yield f"\n{text}\n"
         yield f"{file}, {mark}: {write_between_marks(root / file, mark, text)}"
     if name == "compare":
-        yield picture.write(result, tables.compare_rows(result), source.with_suffix(".svg"))
+        yield picture.write(results[0], tables.compare_rows(results[0]), folder / "compare.svg")
 
 
 def write_between_marks(file: Path, mark: str, text: str) -> str:

@@ -26,13 +26,13 @@ def start(arguments: list[str], cache: Path | None = None) -> str:
     return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def measure(cache: Path, num_train: int) -> dict[str, float]:
+def measure(cache: Path, num_train: int, matmul_precision: str = "highest") -> dict[str, float]:
     """Cold if the folder is empty, else warm."""
-    result: dict[str, float] = json.loads(start([__file__, str(num_train)], cache))
+    result: dict[str, float] = json.loads(start([__file__, str(num_train), matmul_precision], cache))
     return result
 
 
-def report(num_train: int) -> dict[str, float]:
+def report(num_train: int, matmul_precision: str) -> dict[str, float]:
     """Seconds of both imports and of the first training from `import fastnet` on; bytes beside the data."""
     begin = perf_counter()
     import numpy as np
@@ -44,7 +44,8 @@ def report(num_train: int) -> dict[str, float]:
     X = np.random.default_rng(0).integers(0, 256, (num_train, 3072), dtype=np.uint8)
     y = np.arange(num_train) % 10
     data_there = perf_counter()
-    loss = fastnet.TwoLayerNet(3072, 80, 10, seed=0).train(X, y, num_iters=10)["loss_history"][-1]
+    net = fastnet.TwoLayerNet(3072, 80, 10, seed=0, matmul_precision=matmul_precision)
+    loss = net.train(X, y, num_iters=10)["loss_history"][-1]
     seconds = perf_counter() - data_there + fastnet_there - numpy_there
     return {
         "import numpy": numpy_there - begin,
@@ -68,4 +69,4 @@ def _peak_memory() -> float:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(report(int(sys.argv[1]))))
+    sys.stdout.write(json.dumps(report(int(sys.argv[1]), sys.argv[2])))

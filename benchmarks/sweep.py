@@ -1,73 +1,89 @@
-"""Sizes from the smallest to the largest, both models, against NumPy in the same type.
+"""Sizes from the smallest to the largest, both models, three update rules, against NumPy, JAX and PyTorch.
 
-NumPy is given the better conditions: its data set is converted beforehand, fastnet's is raw images.
+NumPy is given the better conditions: its data set is converted beforehand, all others' is raw images.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
+from dataclasses import replace
 from typing import Any
 
-from benchmarks.contestants import CONTESTANTS
-from benchmarks.problem import TOLERANCE, Problem, synthetic
+from benchmarks.checked import prepare
+from benchmarks.contestants import CONTESTANTS, MEDIUM
+from benchmarks.problem import Problem, synthetic
 from fastnet.bench import take_turns
 
-SECONDS = 0.1  # of a turn, about
-TRIES = 3  # runs that tell how long a step takes: the fastest counts, as a disturbed one would make a turn too short
-MOST_STEPS = 2000
+FLOPS = 1e10  # of the products of a turn, about: a tenth of a second or two
+MOST_STEPS = 1000
+PAUSE = 0.12  # seconds between two turns: OpenBLAS's threads spin on for a tenth
 
-# N, D, H, C; H = 0 is the linear classifier.
-CORNERS = [(N, D, H, C) for N in (1, 4096) for D in (2, 3072) for H, C in ((8, 2), (1024, 100))]
-BETWEEN = [(200, 3072, 80, 10), (300, 2, 100, 3), (128, 784, 256, 10), (17, 33, 9, 7), (1, 784, 32, 10)]
-LINEAR_CORNERS = [(N, D, 0, C) for N in (1, 4096) for D, C in ((2, 2), (3072, 2), (3072, 100))]
-LINEAR_BETWEEN = [(200, 3072, 0, 10), (300, 2, 0, 3), (64, 784, 0, 10)]
-POINTS = CORNERS + BETWEEN + LINEAR_CORNERS + LINEAR_BETWEEN
+OWN, OWN64, OTHER64 = "fastnet float32", "fastnet float64", "NumPy float64, converted beforehand"
+OTHERS = {
+    "NumPy": "NumPy float32, converted beforehand",
+    "JAX": "JAX jit + scan",
+    "JAX, W1 transposed": "JAX jit + scan, W1 transposed",
+    "PyTorch eager": "PyTorch eager",
+    "PyTorch compiled": "PyTorch compiled",
+    "bfloat16": "PyTorch eager, bfloat16",  # PyTorch's, and another precision
+}
 
-
-def pair(dtype: str) -> dict[str, str]:
-    """Who meets whom."""
-    return {
-        "fastnet": f"fastnet {dtype}",
-        "NumPy": f"NumPy {dtype}, converted beforehand",
-    }
+# N, D, H, C, rule; H = 0 is the linear classifier.  Each size of N (1 to 4096), D (50 to 3072) and H (16 to 2048) meets
+# small and large ones of the others, as far as a step stays under some 10 GFLOP.
+POINTS = [
+    (1, 784, 16, 10, "sgd"),
+    (1, 50, 2048, 10, "adam"),
+    (1, 3072, 768, 10, "momentum"),
+    (32, 50, 16, 10, "adam"),
+    (32, 784, 256, 10, "momentum"),
+    (32, 3072, 2048, 10, "sgd"),
+    (200, 50, 80, 10, "momentum"),
+    (200, 300, 768, 10, "momentum"),
+    (200, 784, 256, 10, "adam"),
+    (200, 3072, 80, 10, "sgd"),
+    (200, 3072, 80, 10, "adam"),
+    (200, 3072, 1024, 10, "momentum"),
+    (200, 3072, 2048, 10, "momentum"),
+    (400, 300, 2048, 10, "momentum"),
+    (400, 784, 256, 100, "sgd"),
+    (4096, 50, 16, 2, "sgd"),
+    (4096, 300, 768, 10, "adam"),
+    (4096, 3072, 80, 10, "sgd"),
+    (1, 784, 0, 10, "adam"),
+    (200, 50, 0, 3, "momentum"),
+    (200, 3072, 0, 10, "sgd"),
+    (4096, 784, 0, 100, "adam"),
+]
+# float64, against NumPy alone: JAX and PyTorch are made for float32.
+POINTS64 = [(1, 784, 16, 10), (200, 3072, 80, 10), (200, 300, 768, 10), (4096, 50, 16, 2), (200, 3072, 0, 10)]
 
 
 def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
-    points = []
-    for N, D, H, C in POINTS:
-        for dtype in TOLERANCE:
-            problem = synthetic(N, D, H, C, steps=3, num_train=max(N, 2000))
-            point = measure_point(problem, dtype, rounds)
-            points.append(point)
-            fastnet, numpy = (1e6 * min(point["seconds"][who]) / point["steps"] for who in ("fastnet", "NumPy"))
-            say(f"{problem.sizes} {dtype}: fastnet {fastnet:.0f} us, NumPy {numpy:.0f} us a step")
-    return {"rounds": rounds, "points": points}
+    return {
+        "rounds": rounds,
+        "points": [measure_point(problem_of(*sizes, rule), "float32", rounds, say) for *sizes, rule in POINTS],
+        "points64": [measure_point(problem_of(*sizes), "float64", rounds, say) for sizes in POINTS64],
+    }
 
 
-def _seconds(task: Callable[[], object]) -> float:
-    start = perf_counter()
-    task()
-    return perf_counter() - start
+def problem_of(N: int, D: int, H: int, C: int, rule: str = "sgd") -> Problem:
+    """With as many steps as take a turn's time."""
+    problem = replace(synthetic(N, D, H, C, steps=1, num_train=max(N, 2000)), rule=rule)
+    return problem.with_steps(max(2, min(MOST_STEPS, int(FLOPS / problem.flops))))
 
 
-def measure_point(problem: Problem, dtype: str, rounds: int) -> dict[str, Any]:
-    """The seconds of both, for as many steps as take a turn's time."""
-    setups = {who: CONTESTANTS[name].setup for who, name in pair(dtype).items()}
-    expected = problem.reference_losses()
-    errors, slowest = {}, 0.0
-    for who, setup in setups.items():
-        train = setup(problem)
-        errors[who] = problem.loss_error(train(), expected)
-        slowest = max(slowest, min(_seconds(train) for _ in range(TRIES)))
-    if not errors["fastnet"] < TOLERANCE[dtype]:
-        raise RuntimeError(f"fastnet is off by {errors['fastnet']:.1e} at {problem.sizes}, {dtype}")
-    longer = problem.with_steps(max(1, min(MOST_STEPS, int(SECONDS / slowest * problem.steps))))
-    seconds = take_turns({who: setup(longer) for who, setup in setups.items()}, rounds)
+def measure_point(problem: Problem, dtype: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """The seconds of all who can train this in every round."""
+    names = [OWN, MEDIUM, *OTHERS.values()] if dtype == "float32" else [OWN64, OTHER64]
+    trains, errors, missing = prepare(problem, {name: CONTESTANTS[name] for name in names}, lambda text: None)
+    seconds = take_turns(trains, rounds, PAUSE)
+    microseconds = {name: round(1e6 * min(s) / problem.steps) for name, s in seconds.items()}
+    say(f"{problem.sizes} {problem.rule}, least us a step: {microseconds}")
     return {
         "sizes": problem.sizes,
-        "dtype": dtype,
-        "steps": longer.steps,
-        "loss_error": errors["fastnet"],
+        "rule": problem.rule,
+        "steps": problem.steps,
+        "loss_error": errors[OWN if dtype == "float32" else OWN64],
         "seconds": seconds,
+        "missing": missing,
     }

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from benchmarks.contestants import BASE
+from benchmarks.contestants import BASE, MEDIUM
+from benchmarks.sweep import OTHER64, OTHERS, OWN, OWN64
 from fastnet.bench import Row, row
 
 Result = dict[str, Any]
@@ -24,7 +25,8 @@ def origin(result: Result) -> str:
     return (
         f"`{result['command']}`, {result['date']}, {result['cpu']} ({result['vector unit']}), "
         f"{result['system']}, {_threads(result['threads'])}; medians of {result['rounds']} rounds, where ratios and "
-        f"fractions are taken within each, so columns do not divide exactly.  {versions}."
+        f"fractions are taken within each, so columns do not divide exactly.  {versions}; "
+        f"NumPy's BLAS: {result['blas']}."
     )
 
 
@@ -32,11 +34,11 @@ def origin(result: Result) -> str:
 
 
 def compare_rows(result: Result) -> list[Row]:
-    """Fastest first."""
-    contestants = result["contestants"]
+    """Fastest first.  What multiplies in less than float32 is measured by the float32 peak, and may pass it."""
+    contestants, peaks = result["contestants"], result["peak_flops_per_second"]
     base, flops = contestants[BASE]["seconds"], result["flops_per_step"] * result["steps"]
     rows = [
-        row(name, c["seconds"], base, result["peak_flops_per_second"][c["dtype"]], flops, result["steps"])
+        row(name, c["seconds"], base, peaks.get(c["dtype"], peaks["float32"]), flops, result["steps"])
         for name, c in contestants.items()
     ]
     return sorted(rows, key=lambda r: r.ratio)
@@ -64,35 +66,73 @@ def compare(result: Result) -> str:
 
 
 def claim(result: Result) -> str:
-    """The comparison in a sentence: the fastest way found with each library."""
+    """The comparison in a sentence: the fastest way found with each library, in no less than float32.
+
+    And a second one on "medium", where it was measured.
+    """
     rows = compare_rows(result)
     own = next(r for r in rows if r.name == BASE)
     fastest: dict[str, Row] = {}
     for r in rows:
-        fastest.setdefault(r.name.split()[0], r)
-    others = [f"{r.ratio:.1f} times as fast as {library}" for library, r in fastest.items() if r.name != BASE]
-    return (
+        library = r.name.split()[0]
+        if library != "fastnet" and result["contestants"][r.name]["dtype"] != "bfloat16":
+            fastest.setdefault(library, r)
+    others = [f"{r.ratio:.1f} times as fast as {library}" for library, r in fastest.items()]
+    text = (
         f"A training step of the lab's network on CIFAR-10's sizes takes **{own.ms:.2f} ms** in float32 "
         f"on {result['threads']} cores of {result['cpu']}, {100 * own.fraction:.0f} % of their multiply-add "
         f"peak: {', '.join(others)}, each in the fastest way found ([numbers](#numbers))."
     )
+    for r in rows:
+        if r.name == MEDIUM:
+            text += f'  With `matmul_precision="medium"`, which multiplies pixels as integers, **{r.ms:.2f} ms**.'
+    return text
 
 
 # --- sizes -----------------------------------------------------------------------------------------------
 
 
 def sweep(result: Result) -> str:
-    lost, rows = 0, []
-    for point in result["points"]:
-        own, numpy = point["seconds"]["fastnet"], point["seconds"]["NumPy"]
-        ratio = median(theirs / ours for ours, theirs in zip(own, numpy, strict=True))
-        lost += ratio < 1
-        microseconds = [_digits(1e6 * median(s) / point["steps"]) for s in (own, numpy)]
+    """fastnet's time, and those of the others over it."""
+    points, points64 = result["points"], result["points64"]
+    float32 = [name for who, name in OTHERS.items() if who != "bfloat16"]
+    lost = _lost(points, OWN, float32) + _lost(points64, OWN64, [OTHER64])
+    half = [_lost(points, own, [OTHERS["bfloat16"]]) for own in (OWN, MEDIUM)]
+    return "\n".join(
+        [
+            _sizes(points, OWN, {'"medium"': MEDIUM, **OTHERS}),
+            "",
+            _sizes(points64, OWN64, {"NumPy": OTHER64}),
+            "",
+            f"Lost to another in the same type: {lost} of {len(points) + len(points64)}; "
+            f'to PyTorch\'s bfloat16: {half[0]}, "medium" {half[1]}.  {origin(result)}',
+        ]
+    )
+
+
+def _sizes(points: list[Result], own: str, others: dict[str, str]) -> str:
+    rows = []
+    for point in points:
         sizes = [str(point["sizes"].get(letter, "")) for letter in "NDHC"]
         model = "two-layer" if point["sizes"].get("H") else "linear"
-        rows.append([model, *sizes, point["dtype"], *microseconds, _ratio(ratio), _error(point["loss_error"])])
-    heads = ("", *"NDHC", "type", "fastnet, µs a step", "NumPy, µs", "NumPy / fastnet", "loss error")
-    return "\n".join([markdown(heads, rows), "", f"Lost: {lost} of {len(rows)}.  {origin(result)}"])
+        microseconds = _digits(1e6 * median(point["seconds"][own]) / point["steps"])
+        ratios = [_ratio(r) if (r := _slower(point, own, name)) else "" for name in others.values()]
+        rows.append([model, *sizes, point["rule"], microseconds, *ratios, _error(point["loss_error"])])
+    heads = ("", *"NDHC", "rule", f"{own}, µs a step", *(f"{who} / fastnet" for who in others), "loss error")
+    return markdown(heads, rows)
+
+
+def _slower(point: Result, own: str, other: str) -> float | None:
+    """How many times as long as fastnet the other takes, None where it has not been measured."""
+    if other not in point["seconds"]:
+        return None
+    seconds = point["seconds"]
+    return median(theirs / ours for ours, theirs in zip(seconds[own], seconds[other], strict=True))
+
+
+def _lost(points: list[Result], own: str, others: list[str]) -> int:
+    """Points at which one of the others is faster."""
+    return sum(any((_slower(point, own, name) or 1.0) < 1.0 for name in others) for point in points)
 
 
 # --- figures ---------------------------------------------------------------------------------------------
@@ -127,6 +167,38 @@ def figures(result: Result) -> str:
         ("compiled before, MB", f"{1e-6 * start('warm', 'bytes beside the data'):.0f}"),
     ]
     return "\n".join([markdown(("float32", ""), rows), "", origin(result)])
+
+
+# --- precision -------------------------------------------------------------------------------------------
+
+
+def precision(result: Result) -> str:
+    """A column for each matmul_precision; times over float32's, the lab's runs by their spread."""
+    seconds, errors, runs, starts = (result[name] for name in ("seconds", "errors", "runs", "starts"))
+    modes = list(errors)
+
+    def faster(what: str) -> list[str]:
+        base = seconds[f"{what}, {modes[0]}"]
+        return [_ratio(median(b / a for a, b in zip(seconds[f"{what}, {mode}"], base, strict=True))) for mode in modes]
+
+    def spread(what: str, digits: int) -> list[str]:
+        return [f"{min(v):.{digits}f} to {max(v):.{digits}f}" for v in ([run[what] for run in runs[m]] for m in modes)]
+
+    def start(state: str) -> list[str]:
+        return [f"{median(of_round[mode][state]['first train'] for of_round in starts):.2f}" for mode in modes]
+
+    rows = [
+        ["a training step, times as fast as *highest*", *faster("train")],
+        ["by one worker", *faster("train, 1 worker")],
+        [f"predict {result['predicted']:,} images", *faster("predict many")],
+        ["predict one image", *faster("predict one")],
+        ["loss of 20 steps, largest distance from float64's", *(_error(errors[mode]) for mode in modes)],
+        [f"the lab's run, {len(runs[modes[0]])} seeds: loss of the training images", *spread("loss", 4)],
+        ["accuracy on the test images", *spread("accuracy", 4)],
+        ["first `train` of a process, nothing compiled yet, s", *start("cold")],
+        ["compiled before, s", *start("warm")],
+    ]
+    return "\n".join([markdown(("CIFAR-10, float32", *modes), rows), "", origin(result)])
 
 
 # --- phases ----------------------------------------------------------------------------------------------

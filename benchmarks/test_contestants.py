@@ -29,6 +29,15 @@ def test_two_layer_trajectory(name):
     assert error < TOLERANCE[CONTESTANTS[name].dtype]
 
 
+@pytest.mark.parametrize("rule", ["momentum", "adam"])
+@pytest.mark.parametrize("name", [name for name, contestant in CONTESTANTS.items() if contestant.linear])
+def test_trajectory_of_other_rules(name, rule):
+    given = replace(TWO_LAYER, rule=rule)
+    losses = given.reference_losses()
+    assert abs(losses[-1] / losses[0] - 1) > TOLERANCE["bfloat16"]  # it moves by more than is let pass
+    assert given.loss_error(train(name, given), losses) < TOLERANCE[CONTESTANTS[name].dtype]
+
+
 @pytest.mark.parametrize("name", [name for name, contestant in CONTESTANTS.items() if contestant.linear])
 def test_linear_trajectory(name):
     error = LINEAR.loss_error(train(name, LINEAR))

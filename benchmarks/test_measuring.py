@@ -76,7 +76,9 @@ def test_bench_command(small, capsys):
     assert main(["bench", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in report["rows"]] == [
-        f"{who} {dtype}" for dtype in ("float32", "float64") for who in ("fastnet", "NumPy")
+        *(f"{who} {dtype}" for dtype in ("float32", "float64") for who in ("fastnet", "NumPy")),
+        "fastnet high",
+        "fastnet medium",
     ]
     assert report["rows"][0]["ratio"] == 1.0
     assert all(value > 0 for row in report["rows"] for value in row.values() if value != row["name"])

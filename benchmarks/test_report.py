@@ -2,10 +2,15 @@
 
 import copy
 import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from benchmarks import compare, grid, machine, report, sweep, tables
+from benchmarks import checked, compare, grid, machine, report, sweep, tables
 from benchmarks.problem import synthetic
 from fastnet.engine import peak
 
@@ -22,7 +27,7 @@ def measured():
     """A real result, of fastnet and NumPy on a small problem."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(peak, "SECONDS", 1e-3)
-        names = [name for name, c in compare.CONTESTANTS.items() if c.linear]
+        names = [name for name in compare.CONTESTANTS if name.startswith(("fastnet", "NumPy"))]
         patch.setattr(compare, "CONTESTANTS", {name: compare.CONTESTANTS[name] for name in names})
         patch.setattr(compare, "say", lambda text: None)
         problem = synthetic(N=8, D=20, H=5, C=3, steps=4, num_train=50, threads=1)
@@ -33,14 +38,12 @@ def measured():
 @pytest.fixture
 def root(tmp_path, measured):
     """A repository with that result and no README."""
-    folder = tmp_path / "benchmarks" / "results"
-    folder.mkdir(parents=True)
-    (folder / "compare.json").write_text(json.dumps(measured))
+    report.save("compare", measured, tmp_path)
     return tmp_path
 
 
 def test_result_says_what_ran_where(measured):
-    assert {"command", "date", "cpu", "vector unit", "system", "threads", "versions"} <= measured.keys()
+    assert {"command", "date", "cpu", "vector unit", "blas", "system", "threads", "versions"} <= measured.keys()
     assert {"python", "numpy", "fastnet", "numba"} <= measured["versions"].keys()
     assert json.loads(json.dumps(measured)) == measured
 
@@ -64,7 +67,7 @@ def test_table_stands_between_the_marks(root, measured):
 def test_missing_files_and_marks_are_told(root):
     told = "\n".join(report.render("compare", root))
     assert "README.md, claim: is not there, nothing written" in told
-    assert "sweep.json is not there yet" in "\n".join(report.render("sweep", root))
+    assert "no sweep.json is there yet" in "\n".join(report.render("sweep", root))
     (root / "README.md").write_text("nothing to see")
     assert "has no <!-- benchmark:begin -->" in "\n".join(report.render("compare", root))
     assert (root / "README.md").read_text() == "nothing to see"
@@ -92,29 +95,76 @@ def test_contestants_that_could_not_run_are_named(measured):
     assert "Left out: PyTorch eager, torch is not installed." in table
 
 
-def test_another_contestants_work_stops_the_comparison(monkeypatch):
+def test_another_contestants_work_stops_the_comparison():
     problem = synthetic(N=8, D=20, H=5, C=3, steps=4, num_train=50)
     own = compare.CONTESTANTS["fastnet float32"]
-    idle = compare.CONTESTANTS["NumPy float32"].__class__(lambda given: lambda: [1.0] * 4, "float32")
-    monkeypatch.setattr(compare, "CONTESTANTS", {"fastnet float32": own, "idle": idle})
-    monkeypatch.setattr(compare, "say", lambda text: None)
+    idle = compare.CONTESTANTS["NumPy float32"].__class__(lambda given: lambda: np.ones(4), "float32")
     with pytest.raises(RuntimeError, match="idle does other work"):
-        compare.prepare(problem)
+        checked.prepare(problem, {"fastnet float32": own, "idle": idle}, lambda text: None)
 
 
-def test_sweep_counts_what_is_lost():
-    point = sweep.measure_point(synthetic(8, 20, 5, 3, steps=2, num_train=50), "float32", rounds=3)
-    lost = {**point, "seconds": {"fastnet": [2.0, 2.0, 9.0], "NumPy": [1.0, 3.0, 2.0]}}
-    table = tables.sweep({**machine.describe("--and --words", 1), "rounds": 3, "points": [point, lost]})
-    assert "**0.50, lost**" in table
-    assert table.count("lost**") in (1, 2)
-    assert " of 2." in table
+def test_kinds_of_machine_stand_side_by_side(root, measured):
+    """The newest counts where there is room for one."""
+    other = {**measured, "vector unit": "another", "date": "1999-12-31", "cpu": "Old CPU"}
+    report.save("compare", other, root)
+    (root / "README.md").write_text(MARKED)
+    (root / "benchmarks" / "README.md").write_text("<!-- compare:begin --><!-- compare:end -->")
+    list(report.render("compare", root))
+    assert "Old CPU" not in (root / "README.md").read_text()
+    both = (root / "benchmarks" / "README.md").read_text()
+    assert 0 < both.index(f"**{measured['vector unit']}**") < both.index("**another**") < both.index("Old CPU")
+    report.save("compare", {**other, "date": "2999-12-31"}, root)
+    list(report.render("compare", root))
+    assert "Old CPU" in (root / "README.md").read_text()
+
+
+def test_the_claim_is_about_no_less_than_float32(measured):
+    row = {**measured["contestants"]["NumPy float32"], "dtype": "bfloat16", "seconds": [1e-9] * 3}
+    result = {**measured, "contestants": {**measured["contestants"], "PyTorch bfloat16": row}}
+    assert "PyTorch" not in tables.claim(result)
+    assert tables.compare(result).splitlines()[2].startswith("| PyTorch bfloat16 |")
+
+
+def test_the_blas_is_told_and_its_settings_are_cleared():
+    """A setting for another CPU's kernels would handicap NumPy."""
+    pytest.importorskip("threadpoolctl")
+    code = "from benchmarks import machine; print(machine.blas())"
+
+    def told(**more):
+        environment = {**os.environ, "PYTHONPATH": str(report.ROOT), **more}
+        return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True).stdout
+
+    assert told() == told(OPENBLAS_CORETYPE="Prescott") != b"\n"
+
+
+def test_sweep_counts_what_is_lost(monkeypatch):
+    monkeypatch.setattr(sweep, "OTHERS", {"NumPy": sweep.OTHERS["NumPy"]})
+    problem = replace(synthetic(8, 20, 5, 3, steps=2, num_train=50), rule="momentum")
+    point = sweep.measure_point(problem, "float32", 3, lambda text: None)
+    own, numpy, half = sweep.OWN, tables.OTHERS["NumPy"], tables.OTHERS["bfloat16"]
+    won = {**point, "seconds": {own: [1.0] * 3, numpy: [2.0] * 3, half: [0.25] * 3}}
+    lost = {**point, "seconds": {own: [2.0, 2.0, 9.0], numpy: [1.0, 3.0, 2.0]}}
+    result = {**machine.describe("--and --words", 1), "rounds": 3, "points": [won, lost, won], "points64": []}
+    table = tables.sweep(result)
+    assert table.count("**0.50, lost**") == 1
+    assert table.count("**0.25, lost**") == 2
+    assert "| momentum |" in table
+    assert "Lost to another in the same type: 1 of 3; to PyTorch's bfloat16: 2." in table
+    assert {own, numpy} == point["seconds"].keys()
 
 
 def test_sweep_reaches_the_ends_of_every_size():
-    for sizes, low, high in zip(zip(*sweep.POINTS, strict=True), (1, 2, 0, 2), (4096, 3072, 1024, 100), strict=True):
-        assert (min(sizes), max(sizes)) == (low, high)
-    assert min(H for *_, H, _ in sweep.POINTS if H) == 8
+    two_layer = [sizes for sizes in sweep.POINTS if sizes[2]]
+    for at, wanted in enumerate([{1, 32, 200, 400, 4096}, {50, 300, 784, 3072}, {16, 80, 256, 768, 2048}]):
+        assert {sizes[at] for sizes in two_layer} == wanted
+    for points in (two_layer, [sizes for sizes in sweep.POINTS if not sizes[2]]):
+        assert {rule for *_, rule in points} == {"sgd", "momentum", "adam"}
+
+
+def test_a_turn_of_the_sweep_takes_about_as_long_at_every_size():
+    assert sweep.problem_of(200, 3072, 80, 10).steps == 50
+    assert sweep.problem_of(1, 50, 16, 2).steps == sweep.MOST_STEPS
+    assert sweep.problem_of(4096, 784, 0, 100, "adam").rule == "adam"
 
 
 @pytest.mark.filterwarnings("ignore")  # of the other libraries

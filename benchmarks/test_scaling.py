@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks.contestants import CONTESTANTS
-from benchmarks.problem import LAB, NUM_TRAIN, TOLERANCE, synthetic
+from benchmarks.problem import DTYPES, LAB, NUM_TRAIN, TOLERANCE, synthetic
 
 GROWING = {"N": [1, 20, 200, 2000], "D": [2, 100, 784, 3072], "H": [8, 80, 256, 1024]}
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("letter", "size"), [(k, size) for k, sizes in GROWING.items() for size in sizes])
 def test_size(benchmark, timed, letter, size, dtype):
     benchmark.group = f"scaling in {letter}"
@@ -21,7 +21,7 @@ def test_size(benchmark, timed, letter, size, dtype):
 
 
 @pytest.mark.benchmark(group="scaling in workers")
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers(benchmark, lab, workers, dtype):
     train_checked(benchmark, replace(lab, threads=workers), dtype)

@@ -6,7 +6,7 @@ import pytest
 from benchmarks.contestants import CONTESTANTS, ours
 from benchmarks.problem import TOLERANCE
 
-NAMES = [name for name, contestant in CONTESTANTS.items() if contestant.linear]  # fastnet's and NumPy's
+NAMES = [name for name in CONTESTANTS if name.startswith(("fastnet", "NumPy"))]
 
 
 def checked(name, problem):

@@ -125,7 +125,7 @@ def _digits_multiply(tile: DigitTile, dtype: np.dtype, transposed: bool) -> bool
     )
     out, narrow_out = allocate(tile.mr, columns, dtype), allocate(tile.mr, COLUMNS, dtype)
     program = columns_of_digits if transposed else rows_of_digits
-    panel, numbers = _as_matrix(pixels, np.uint8), _as_matrix(b, np.int32)
+    panel, numbers = _as_matrix(pixels, f"u{digits.pixel_bytes}"), _as_matrix(b, np.int32)
     _run(program, tile, panel, numbers, Matrix(room), terms, Matrix(out), Matrix(narrow_out))
     return _are(out, a @ b) and _are(narrow_out, a @ b[:, :COLUMNS])
 

@@ -115,7 +115,7 @@ def _scratch(plan: Plan, layer: Layer, digits: Digits | None, training: bool = T
     return Scratch(
         panel=_matrix(plan.stride, PANEL, dtype, odd=True) if digits is None else None,
         sums=_matrix(PANEL, layer.outputs, dtype) if training else None,
-        fixed=None if digits is None else fixed_scratch(plan, layer, training),
+        fixed=None if digits is None else fixed_scratch(digits, plan, layer, training),
     )
 
 

@@ -39,6 +39,7 @@ class SoftmaxRegressionClassifier(Estimator):
         MLPClassifier does.  Part of the estimator, made while batches are gathered: no copy of the data is
     class_weight : dictionary from labels to weights, "balanced", or None (default)
     callback : called with a fastnet.Progress at the end of each epoch at least; ends training by returning True
+    matmul_precision : "highest" (default), or of float32 and uint8 rows "high" or "medium", as fastnet.TwoLayerNet's
     threads : workers; default as many cores as the work is worth.  Their number changes no bit of the result
 
     Attributes are MLPClassifier's (classes_, loss_, best_loss_, loss_curve_, validation_scores_,
@@ -77,6 +78,7 @@ class SoftmaxRegressionClassifier(Estimator):
         scale: str | None = "standard",
         class_weight: Mapping[Any, float] | str | None = None,
         callback: Callable[[Progress], object] | None = None,
+        matmul_precision: str = "highest",
         threads: int | None = None,
     ) -> None:
         self.solver = solver
@@ -102,6 +104,7 @@ class SoftmaxRegressionClassifier(Estimator):
         self.scale = scale
         self.class_weight = class_weight
         self.callback = callback
+        self.matmul_precision = matmul_precision
         self.threads = threads
 
     def _hidden(self) -> tuple[int, ...]:
@@ -145,6 +148,7 @@ class TwoLayerClassifier(SoftmaxRegressionClassifier):
         scale: str | None = "standard",
         class_weight: Mapping[Any, float] | str | None = None,
         callback: Callable[[Progress], object] | None = None,
+        matmul_precision: str = "highest",
         threads: int | None = None,
     ) -> None:
         super().__init__(
@@ -171,6 +175,7 @@ class TwoLayerClassifier(SoftmaxRegressionClassifier):
             scale=scale,
             class_weight=class_weight,
             callback=callback,
+            matmul_precision=matmul_precision,
             threads=threads,
         )
         self.hidden_layer_sizes = hidden_layer_sizes

@@ -77,6 +77,7 @@ class Estimator(ClassifierMixin, BaseEstimator):
         else:
             network = self._new_network((X.shape[1], *hidden, len(classes)), X.dtype, rng)
             network.normalization = normalization
+        precision = checks.matmul_precision(self.matmul_precision, network.dtype)
         data = checks.features("X", X, network.input_size, network.dtype)
         rows, validate = self._divide(network, data, labels, weights, rng, (X_val, y_val, sample_weight_val), classes)
         if weights is not None:
@@ -88,6 +89,7 @@ class Estimator(ClassifierMixin, BaseEstimator):
             )
         optimizer = optimizers.checked(optimizer, network.dtype)
         epochs = Epochs(rng, rows, self._batch_size(len(rows)), bool(self.shuffle), weights)
+        network.matmul_precision = precision
         record = self._record if going_on else Record()
         course = self._train(network, data, labels, epochs, optimizer, alpha, validate, record, workers)
         self.classes_, self.network_, self._record = classes, network, record

@@ -110,7 +110,7 @@ def test_defaults_are_mlp_classifiers():
     ours, theirs = TwoLayerClassifier().get_params(), MLPClassifier().get_params()
     assert set(theirs) - set(ours) == {"max_fun"}  # of lbfgs
     assert {name: ours[name] for name in ours if name in theirs} == {n: v for n, v in theirs.items() if n in ours}
-    assert set(ours) - set(theirs) == {"scale", "class_weight", "callback", "threads"}
+    assert set(ours) - set(theirs) == {"scale", "class_weight", "callback", "matmul_precision", "threads"}
     linear = SoftmaxRegressionClassifier().get_params()
     assert set(ours) - set(linear) == {"hidden_layer_sizes", "activation"}
     assert {name for name in linear if linear[name] != ours[name]} == {"learning_rate_init"}

@@ -261,6 +261,19 @@ def test_threads_change_no_bit(kind):
     np.testing.assert_array_equal(first, second)
 
 
+def test_pixels_are_multiplied_with_the_precision_asked_for():
+    pixels = np.random.default_rng(4).integers(0, 256, (150, 40), dtype=np.uint8)
+    fits = {
+        precision: TwoLayerClassifier(matmul_precision=precision, **QUICK).fit(pixels, Y)
+        for precision in ("highest", "medium")
+    }
+    assert fits["medium"].network_.matmul_precision == "medium"
+    assert fits["medium"].loss_curve_ != fits["highest"].loss_curve_
+    np.testing.assert_allclose(fits["medium"].loss_curve_, fits["highest"].loss_curve_, rtol=1e-3)
+    with pytest.raises(ValueError, match="a float64 model has no other"):
+        TwoLayerClassifier(matmul_precision="medium").fit(X.astype(np.float64), Y)
+
+
 def test_an_interrupt_leaves_a_fitted_estimator():
     def interrupt(progress):
         if progress.epoch == 2:
@@ -293,6 +306,7 @@ REFUSED = {
     "scale": ({"scale": "minmax"}, "scale is 'minmax', expected 'standard', 'mean' or None"),
     "validation_fraction": ({"early_stopping": True, "validation_fraction": 1.5}, "validation_fraction is 1.5"),
     "class_weight": ({"class_weight": "balance"}, "class_weight is 'balance'"),
+    "matmul_precision": ({"matmul_precision": "low"}, "matmul_precision is 'low'"),
     "threads": ({"threads": 0}, "threads is 0"),
     "schedule": ({"learning_rate": lambda k: k - 1.0}, "returned -1.0 for iteration 0"),
     "callback": ({"callback": 3}, "callback is 3, expected a function"),

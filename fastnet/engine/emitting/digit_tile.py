@@ -38,8 +38,8 @@ from fastnet.engine.emitting.lines import INDEX, emit_load, emit_prefetch, emit_
 from fastnet.engine.emitting.matrix import emit_address, emit_columns
 from fastnet.engine.emitting.tile import SPARE_ROWS, UNROLL, TileType, _TileModel, _unbox_tile, emit_loop
 
-# Bytes from one row of a panel of pixels to the next, an odd number of cache lines.  A constant, so that a tile finds
-# all its rows by one register: with an address for each LLVM ran out of them, and spilled vectors.
+# Pixels from one row of a panel to the next: of whole cache lines, their number no multiple of four.  A constant, so
+# that a tile finds all its rows by one register: with an address for each LLVM ran out of them, and spilled vectors.
 PIXELS_APART = 1088
 # Of a feature's mean as a fixed-point number: 8 bits before the point, 24 after it.  With 16 after it the mean's own
 # rounding was 12 times the bound of precision.py on pixels of 0 and 1.
@@ -93,12 +93,14 @@ def choose_digit_tile(unit: VectorUnit, digits: Digits, rows: int, lines: int, d
     """The shape whose tiles cover rows x lines in the least time (see tile.choose_tile)."""
     registers = unit.registers if digits.dot.width == unit.width else 16
     per_line = LINE_BYTES // digits.dot.width
-    steps = digits.lines // digits.sums  # dot products of a quad for each sum
 
     def fits(mr: int, n: int) -> bool:
-        sums = mr * n * digits.sums * per_line
-        operands = 1 + (n * digits.lines * per_line if registers > 16 else steps * per_line)
-        return sums + operands <= registers
+        """Whether LLVM keeps all of a step in registers; what it needs beside the operands was read from its code."""
+        sums, lines = mr * n * digits.sums * per_line, n * digits.lines * per_line
+        if registers > 16:
+            return sums + lines + 1 <= registers
+        # A single row takes its lines from memory.
+        return sums <= 12 if mr == 1 else sums + lines + 1 + 2 * (not digits.bytewise) <= 13
 
     def cycles(mr: int, n: int) -> float:
         loads = n * digits.lines * per_line

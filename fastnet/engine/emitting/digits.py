@@ -4,7 +4,8 @@ A line of columns at four neighbouring places of the depth, a *quad*, is a few c
 instruction multiplies each of 16 columns' four digits by the four pixels of a row and adds up, in 32 bits:
 
     bytes    signed 8-bit digits by unsigned pixels, four at a time (x86 with VNNI, ARM with i8mm)
-    pairs    signed 16-bit digits, two at a time (AVX2's vpmaddwd, or plain vectors); 24 bits take a second digit
+    pairs    signed 16-bit digits by pixels widened to as many, two at a time (AVX2's vpmaddwd, or plain vectors);
+             24 bits take a second digit
 
 Digits are balanced, each from -128 to 127 (-32768 to 32767): v = d2 * 65536 + d1 * 256 + d0.  Whatever the digits,
 the sum of the products is the same integer, so all units agree to the last bit.  (The scheme of Ootomo, Ozaki and
@@ -42,6 +43,11 @@ class Digits(NamedTuple):
     def bytewise(self) -> bool:
         """Whether the digits are bytes, not 16-bit numbers."""
         return self.dot.instruction in ("vnni", "usdot")
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of a pixel in a panel: it is widened once there, not in every tile."""
+        return 1 if self.bytewise else 2
 
     @property
     def sums(self) -> int:
@@ -111,17 +117,10 @@ def _emit_pairs(builder: ir.IRBuilder, numbers: list[ir.Value]) -> list[ir.Value
 
 
 def emit_pixels(builder: ir.IRBuilder, digits: Digits, address: ir.Value) -> list[ir.Value]:
-    """The four pixels at address for all columns, as emit_dot takes them."""
-    quad = builder.load(builder.bitcast(address, INT32.as_pointer()), align=1)
-    line = emit_splat(builder, quad, INTS)
-    if digits.bytewise:
-        return [line]
-    zeros, in_bytes = ir.Constant(BYTES, None), builder.bitcast(line, BYTES)
-    found = []
-    for pixel in (0, 2):  # and the one after it, each as a 16-bit number
-        places = [4 * n + p if p < QUAD else LINE_BYTES for n in range(COLUMNS) for p in (pixel, 4, pixel + 1, 4)]
-        found.append(_shuffle(builder, in_bytes, zeros, places))
-    return found
+    """The four pixels at address for all columns, as emit_dot takes them: at once, or by pairs."""
+    words = builder.bitcast(address, INT32.as_pointer())
+    places = [builder.gep(words, [INT32(n)], inbounds=True) for n in range(digits.pixel_bytes)]
+    return [emit_splat(builder, builder.load(place, align=digits.pixel_bytes), INTS) for place in places]
 
 
 def emit_dot(

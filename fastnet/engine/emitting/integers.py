@@ -162,13 +162,19 @@ def store_quad(typingctx, tile, b, line, quad, v0, v1, v2, v3):
     return types.void(tile, b, types.intp, types.intp, v0, v1, v2, v3), codegen
 
 
+def _as_numbers(builder, line, matrix):
+    """A line of bytes as numbers of the matrix, bytes or wider."""
+    kind = ir.VectorType(ir.IntType(matrix.dtype.bitwidth), LINE_BYTES)
+    return line if kind == BYTES else builder.zext(line, kind)
+
+
 @intrinsic
 def copy_line(typingctx, out, row, column, matrix, from_row, from_column):
-    """64 bytes of one matrix to another."""
+    """64 bytes of one matrix to another, as its numbers."""
 
     def codegen(context, builder, sig, args):
         value = emit_load(builder, emit_address(builder, *args[3:]), BYTES)
-        emit_store(builder, value, emit_address(builder, *args[:3]))
+        emit_store(builder, _as_numbers(builder, value, out), emit_address(builder, *args[:3]))
         return context.get_dummy_value()
 
     index = types.intp
@@ -193,7 +199,8 @@ def interleave(typingctx, out, row, column, matrix, r0, r1, r2, r3, from_column)
         ints = shuffle(builder, ints, ints, [4 * r + n for n in range(4) for r in range(4)])
         in_bytes = builder.bitcast(ints, BYTES)
         order = [16 * n + 4 * r + b for n in range(4) for b in range(4) for r in range(4)]
-        emit_store(builder, shuffle(builder, in_bytes, in_bytes, order), emit_address(builder, out_, row, column))
+        value = _as_numbers(builder, shuffle(builder, in_bytes, in_bytes, order), out)
+        emit_store(builder, value, emit_address(builder, out_, row, column))
         return context.get_dummy_value()
 
     return types.void(out, index, index, matrix, index, index, index, index, index), codegen

@@ -46,7 +46,7 @@ class Fixed(NamedTuple):
     mean_bytes holds the bytes of the mean, a row for each; mean and scale are those of the normalisation.
     """
 
-    mean_bytes: Matrix  # uint8 (MEAN_BYTES, inputs)
+    mean_bytes: Matrix  # pixels (MEAN_BYTES, inputs)
     mean: Matrix  # float32 (1, inputs)
     scale: Matrix  # float32 (1, inputs)
     weights: Matrix  # uint8 (lines, quads of digits)
@@ -66,8 +66,8 @@ class FixedScratch(NamedTuple):
     stale: Matrix  # int32 (1, lines): 1 where digits have another scale than factors
     offset: Matrix  # float64 (1, columns): mean @ digits of a slice
     ones: Matrix  # float32 (1, rows of a tile)
-    pixels: Matrix  # uint8 (rows, features of a slice)
-    quads: Matrix | None  # uint8 (quads of rows, 4 * PANEL)
+    pixels: Matrix  # (rows, features of a slice), uint8 or uint16 as the digits take them
+    quads: Matrix | None  # the same (quads of rows, 4 * PANEL)
 
 
 # --- weights and gradients become digits -----------------------------------------------------------------

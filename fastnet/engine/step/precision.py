@@ -70,12 +70,17 @@ def _digits(digits: Digits, layer: Layer, depth: int) -> Matrix:
     return Matrix(allocate(lines, -(-depth // QUAD) * digits.lines * LINE_BYTES, np.dtype(np.uint8), odd=True))
 
 
+def _pixels(digits: Digits) -> np.dtype:
+    """The type of pixels in panels."""
+    return np.dtype(f"u{digits.pixel_bytes}")
+
+
 def fixed_for(digits: Digits, plan: Plan, source: Source, layer: Layer, training: bool = True) -> Fixed:
     """What the workers share."""
     count, width = groups.py_func(layer.inputs, PANEL), int(layer.weight.shape[1])
     padded = layer.inputs + SPARE_ROWS  # a tile may read so far
     fixed = Fixed(
-        mean_bytes=Matrix(allocate(MEAN_BYTES, padded, np.dtype(np.uint8))),
+        mean_bytes=Matrix(allocate(MEAN_BYTES, padded, _pixels(digits))),
         mean=Matrix(allocate(1, padded, np.dtype(np.float32))),
         scale=Matrix(allocate(1, padded, np.dtype(np.float32))),
         weights=_digits(digits, layer, layer.inputs),
@@ -101,7 +106,7 @@ def set_normalization(fixed: Fixed, source: Source) -> None:
     fixed.scale.array[0, :inputs] = source.scale[0]
 
 
-def fixed_scratch(plan: Plan, layer: Layer, training: bool) -> FixedScratch:
+def fixed_scratch(digits: Digits, plan: Plan, layer: Layer, training: bool) -> FixedScratch:
     """What a worker has for itself."""
     quads = -(-plan.block_rows // QUAD)
     return FixedScratch(
@@ -110,6 +115,6 @@ def fixed_scratch(plan: Plan, layer: Layer, training: bool) -> FixedScratch:
         stale=Matrix(np.zeros((1, lines_of(layer.outputs, layer.weight.dtype)), np.int32)),
         offset=_columns(layer, np.float64),
         ones=Matrix(np.ones((1, SPARE_ROWS), np.float32)),
-        pixels=Matrix(allocate(plan.stride, PIXELS_APART, np.dtype(np.uint8), odd=True)),
-        quads=Matrix(allocate(quads, QUAD * PANEL, np.dtype(np.uint8), odd=True)) if training else None,
+        pixels=Matrix(allocate(plan.stride, PIXELS_APART, _pixels(digits))),
+        quads=Matrix(allocate(quads, QUAD * PANEL, _pixels(digits), odd=True)) if training else None,
     )

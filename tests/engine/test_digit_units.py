@@ -1,0 +1,172 @@
+"""Ways to multiply bytes: which a CPU has, what they compile to, the same bits from narrowed ones, and memory."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import llvmlite.binding as llvm
+import pytest
+from llvmlite import ir
+
+from fastnet.engine import session
+from fastnet.engine.compilation.cpu import Dot, VectorUnit, target
+from fastnet.engine.emitting import digit_tile, lines
+from fastnet.engine.emitting.digits import COLUMNS, Digits
+from fastnet.engine.emitting.lines import INDEX
+from fastnet.engine.step import precision
+from tests.engine.conftest import ROOT
+from tests.engine.test_portability import NEON, narrowed
+
+SCORES = """
+import hashlib, json
+import numpy as np
+import fastnet
+from fastnet.engine.compilation import cpu
+
+rng = np.random.default_rng(3)
+X = rng.integers(0, 256, (70, 300), dtype=np.uint8)
+digest = hashlib.sha256()
+for mode in ("high", "medium"):
+    model = fastnet.SoftmaxClassifier(300, 19, std=0.1, seed=1, matmul_precision=mode)
+    model.normalization = fastnet.Normalization.fit(X, scale=True)
+    digest.update(model.loss(X).tobytes())
+print(json.dumps([digest.hexdigest(), cpu.dot_unit(), cpu.vector_unit().fma]))
+"""
+
+
+@pytest.mark.skipif(not target()[0].startswith("x86_64"), reason="the features taken away here are those of x86-64")
+def test_products_are_the_same_on_lesser_units_and_without_fused_multiply_add(tmp_path):
+    names = ("avx512", "avx10", "amx", "avxvnni", "avx2", "fma")
+    without = ",".join("-" + f[1:] if f[1:].startswith(names) else f for f in target()[2].split(","))
+    found = []
+    for features in (target()[2], narrowed(), without):
+        settings = {"PYTHONPATH": str(ROOT), "FASTNET_CACHE_DIR": str(tmp_path), "NUMBA_CPU_FEATURES": features}
+        out = subprocess.run([sys.executable, "-c", SCORES], env=os.environ | settings, capture_output=True, text=True)
+        assert out.returncode == 0, out.stderr
+        found.append(json.loads(out.stdout))
+    assert found[2][1:] == [["plain", 32], False]
+    assert len({tuple(unit) for _, unit, _ in found}) > 1
+    assert len({digest for digest, _, _ in found}) == 1
+
+
+def test_dot_units_by_features():
+    x86 = "x86_64-unknown-linux-gnu"
+    assert Dot.of(x86, frozenset({"avx512f", "avx512bw", "avx512vnni", "avx2", "avx"})) == Dot("vnni", 64)
+    assert Dot.of(x86, frozenset({"avxvnni", "avx2", "avx"})) == Dot("vnni", 32)
+    assert Dot.of(x86, frozenset({"avx512f", "avx512bw", "avx2", "avx"})) == Dot("madd", 64)
+    assert Dot.of(x86, frozenset({"avx2", "avx"})) == Dot("madd", 32)
+    assert Dot.of(x86, frozenset({"sse2"})) == Dot("plain", 16)
+    assert Dot.of("aarch64-unknown-linux-gnu", frozenset({"i8mm"})) == Dot("usdot", 16)
+    assert Dot.of("arm64-apple-darwin", frozenset({"dotprod"})) == Dot("plain", 16)
+
+
+def assembly(tile, cpu, triple):
+    """A tile's product as a function of its own, compiled for another CPU."""
+    module = ir.Module("tile")
+    pixels, lines_of_b = (ir.IntType(8 * width).as_pointer() for width in (tile.digits.pixel_bytes, 1))
+    kinds = [pixels, INDEX, *[lines_of_b] * tile.lines, INDEX, ir.DoubleType().as_pointer()]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), "tile")
+    a, across, *b, quads, out = function.args
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    rows = [builder.gep(a, [builder.mul(INDEX(i), across)]) for i in range(tile.mr)]
+    values = digit_tile._emit_product(builder, tile.digits, rows, INDEX(4), b, quads, short=False)
+    for n, value in enumerate(values.values()):
+        lines.emit_store(builder, value, builder.gep(out, [INDEX(n * COLUMNS)]))
+    builder.ret_void()
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    machine = llvm.Target.from_triple(triple).create_target_machine(cpu=cpu, opt=3)
+    parsed = llvm.parse_assembly(str(module))
+    parsed.triple = triple
+    parsed.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    llvm.create_pass_builder(machine, options).getModulePassManager().run(
+        parsed, llvm.create_pass_builder(machine, options)
+    )
+    return machine.emit_assembly(parsed)
+
+
+def loops_of(text, branch):
+    """The instructions from each label to the branch back to it."""
+    return [body for _, body in re.findall(rf"^(\.L\w+):((?:(?!^\.L).)*?\b{branch}\b[^\n]*\1\b)", text, re.M | re.S)]
+
+
+@pytest.mark.parametrize("bits", [24, 16])
+@pytest.mark.parametrize("rows", [200, 96])
+@pytest.mark.parametrize("count", [1, 5])
+def test_usdot_stays_in_registers(count, rows, bits):
+    digits = Digits(bits, Dot("usdot", 16))
+    tile = digit_tile.choose_digit_tile(NEON, digits, rows, count)
+    loop = max(
+        loops_of(assembly(tile, "neoverse-v1", "aarch64-unknown-linux-gnu"), r"b\S*"), key=lambda b: b.count("usdot")
+    )
+    products = tile.mr * tile.lines * digits.lines * 4  # registers of a line
+    assert loop.count("usdot") % products == 0
+    assert loop.count("usdot") >= products
+    assert "[sp" not in loop, "a spill inside the loop"
+
+
+@pytest.mark.parametrize("bits", [24, 16])
+def test_avx_vnni_stays_in_registers(bits):
+    digits = Digits(bits, Dot("vnni", 32))
+    unit = VectorUnit("AVX2", 32, 16, True)
+    for count in (1, 5):
+        tile = digit_tile.choose_digit_tile(unit, digits, 200, count)
+        loop = max(
+            loops_of(assembly(tile, "alderlake", "x86_64-unknown-linux-gnu"), r"j\S*"),
+            key=lambda b: b.count("vpdpbusd"),
+        )
+        assert loop.count("vpdpbusd") >= tile.mr * tile.lines * digits.lines * 2
+        assert not re.search(r"\(%rsp\).*%ymm|%ymm.*\(%rsp\)", loop), "a spill inside the loop"
+
+
+@pytest.mark.parametrize("dot", [Dot("vnni", 64), Dot("madd", 32), Dot("usdot", 16), Dot("plain", 16)], ids=str)
+@pytest.mark.parametrize("bits", [24, 16])
+def test_sums_of_digits_fit_32_bits(bits, dot):
+    digits = Digits(bits, dot)
+    largest = 255 * digits.base // 2
+    rows = session.BLOCK_ROWS
+    assert rows * (2 ** (bits - 1) * (1 - 1 / 128)) < 2**31  # the sum of a gradient's integers
+    if digits.bytewise:
+        assert (precision.MOST_FEATURES + 96) * largest < 2**31
+    else:
+        assert digits.chunk >= 64
+        assert digits.chunk * 4 * largest < 2**31
+
+
+# --- memory ----------------------------------------------------------------------------------------------
+
+GUARDED = """
+import ctypes, mmap
+import numpy as np
+import fastnet
+
+libc = ctypes.CDLL(None, use_errno=True)
+page = mmap.PAGESIZE
+rng = np.random.default_rng(0)
+for mode in ("high", "medium"):
+    for D in (1, 3, 17, 63, 65, 95, 97, 111, 290):
+        for N in (32, 39):
+            size = -(-N * D // page) * page
+            memory = mmap.mmap(-1, size + 2 * page)
+            start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+            for guard in (start, start + page + size):
+                assert libc.mprotect(ctypes.c_void_p(guard), ctypes.c_size_t(page), 0) == 0
+            for offset in (page, page + size - N * D):
+                X = np.frombuffer(memory, np.uint8, N * D, offset).reshape(N, D)
+                X[:] = rng.integers(0, 256, X.shape)
+                model = fastnet.TwoLayerNet(D, 5, 3, seed=0, matmul_precision=mode, threads=2)
+                y = rng.integers(0, 3, N)
+                model.train(X, y, num_iters=3, batch_size=N, sampling="shuffle", learning_rate=1e-3)
+                assert np.isfinite(model.loss(X)).all()
+print("through")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="by Linux's mprotect")
+def test_nothing_is_read_beside_the_pixels():
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    out = subprocess.run([sys.executable, "-c", GUARDED], env=environment, capture_output=True, text=True)
+    assert out.stdout == "through\n", (out.returncode, out.stderr)
