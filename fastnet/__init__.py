@@ -18,6 +18,7 @@ from fastnet.normalization import Normalization
 from fastnet.optimizers import SGD, Adam, Momentum
 from fastnet.stopping import EarlyStopping
 from fastnet.training import Progress
+from fastnet.whitening import Whitening
 
 if TYPE_CHECKING:
     from fastnet.searching import LogUniform, search
@@ -32,6 +33,7 @@ __all__ = [
     "Progress",
     "SoftmaxClassifier",
     "TwoLayerNet",
+    "Whitening",
     "__version__",
     "load",
     "search",

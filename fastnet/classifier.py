@@ -5,7 +5,7 @@ Letters: N rows of X, D inputs, H hidden units, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from fastnet.batches import batches_of
 from fastnet.checks import Array
 from fastnet.engine.memory import Layer, Source
 from fastnet.evaluation import Validation, softmax
+from fastnet.images import View, averaged
 from fastnet.normalization import Normalization
 from fastnet.optimizers import Optimizer
 from fastnet.parameters import Parameters
@@ -218,13 +219,20 @@ class Classifier:
             best.restore()
         return self.history
 
-    def predict(self, X: Any, threads: int | None = None) -> NDArray[np.int64]:
-        """The labels (N,) of X (N, D): of equal scores, the first."""
-        return np.asarray(self.loss(X, threads=threads).argmax(axis=1))
+    def predict(self, X: Any, threads: int | None = None, *, views: Iterable[View] | None = None) -> NDArray[np.int64]:
+        """The labels (N,) of X (N, D): of equal scores, the first; with views, of equal mean probabilities."""
+        scores = self.loss(X, threads=threads) if views is None else self.predict_proba(X, threads, views=views)
+        return np.asarray(scores.argmax(axis=1))
 
-    def predict_proba(self, X: Any, threads: int | None = None) -> Array:
-        """The probabilities (N, C) of X (N, D), softmax of the scores, in the model's dtype."""
-        return softmax(self.loss(X, threads=threads))
+    def predict_proba(self, X: Any, threads: int | None = None, *, views: Iterable[View] | None = None) -> Array:
+        """The probabilities (N, C) of X (N, D), softmax of the scores, in the model's dtype.
+
+        views : their mean over these views of each image (see fastnet.images.views), which needs the image_shape
+        """
+        if views is None:
+            return softmax(self.loss(X, threads=threads))
+        data = checks.features("X", X, self.input_size, self.dtype)
+        return averaged(lambda rows: softmax(self._scores(rows, threads)), data, self.image_shape, views)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write parameters, normalisation, label names and image shape to an .npz file (see fastnet.load)."""

@@ -20,6 +20,7 @@ PUBLIC = {
     "SoftmaxClassifier",
     "load",
     "Normalization",
+    "Whitening",
     "SGD",
     "Momentum",
     "Adam",
