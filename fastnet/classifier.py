@@ -22,7 +22,7 @@ from fastnet.images import View, averaged
 from fastnet.normalization import Normalization
 from fastnet.optimizers import Optimizer
 from fastnet.parameters import Parameters
-from fastnet.schedules import EpochDecay, Schedule
+from fastnet.schedules import Clock, EpochDecay, Schedule
 from fastnet.stopping import Best, EarlyStopping, Patience, monitor
 from fastnet.weights import class_factors, shares
 
@@ -157,8 +157,9 @@ class Classifier:
         sampling : "replacement" draws every row anew, "shuffle" goes through a permutation each epoch
         indices : integer array (num_iters, N) of row numbers to replay; replaces num_iters, batch_size, sampling
         schedule : how the learning rate changes, in the place of learning_rate_decay: "constant", "linear" (to zero),
-            "cosine" or one of fastnet.schedules, with a warm-up where wanted; or, in the place of learning_rate as
-            well, a function from an int64 array of iteration numbers (from 0) to as many rates
+            "cosine" or one of fastnet.schedules, with a warm-up where wanted (its Clock ends training after so many
+            seconds); or, in the place of learning_rate as well, a function from an int64 array of iteration numbers
+            (from 0) to as many rates
         optimizer : SGD() (default), Momentum() or Adam(); its state begins anew with each call
         threads : workers; default the model's, else FASTNET_THREADS, else as many cores as the work is worth.
             Their number changes no bit of the result
@@ -210,6 +211,7 @@ class Classifier:
         judges += self._stops(early_stopping, validate)
         callbacks: list[training.Callback] = [training.LossLines()] if verbose else []
         callbacks += [callback] if callback is not None else []
+        callbacks += [schedule.over] if isinstance(schedule, Clock) else []
         trainer = self._trainer(data, labels, batches.size, optimizer, workers)
         history = training.History()
         self.history = vars(history)

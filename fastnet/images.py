@@ -69,7 +69,7 @@ def pixels(image_shape: Sequence[int], view: View) -> NDArray[np.intp]:
     if mirrored:
         from_columns = from_columns[::-1]
     places = np.arange(channels * rows * columns).reshape(channels, rows, columns)
-    return np.asarray(places[:, from_rows[:, np.newaxis], from_columns].reshape(-1))
+    return places[:, from_rows[:, np.newaxis], from_columns].reshape(-1)
 
 
 def _moved(name: str, by: Any, size: int) -> NDArray[np.intp]:
@@ -77,7 +77,7 @@ def _moved(name: str, by: Any, size: int) -> NDArray[np.intp]:
     if isinstance(by, (bool, np.bool_)) or not isinstance(by, (int, np.integer)) or not -size < by < size:
         raise ValueError(f"a shift {name} is {by!r}, expected a whole number of pixels from {1 - size} to {size - 1}")
     places = np.abs(np.arange(size) - by)
-    return np.minimum(places, 2 * (size - 1) - places)
+    return np.asarray(np.minimum(places, 2 * (size - 1) - places))
 
 
 def copies(X: Any, image_shape: Sequence[int], views: Iterable[View]) -> NDArray[np.uint8]:
@@ -98,16 +98,15 @@ def copies(X: Any, image_shape: Sequence[int], views: Iterable[View]) -> NDArray
     return result.reshape(-1, rows.shape[1])
 
 
-def uint8_images(X: Any, image_shape: Any) -> tuple[NDArray[np.uint8], tuple[int, int, int]]:
+def uint8_images(X: Any, image_shape: Any, name: str = "X") -> tuple[NDArray[np.uint8], tuple[int, int, int]]:
     """X as uint8 rows, and the shape of their images.  Raises ValueError for anything else."""
     array = np.asarray(X)
     if array.dtype != np.uint8 or array.ndim != 2:
         raise ValueError(
-            f"X is {array.dtype} of shape {array.shape}, expected images as uint8 rows (N, D), pixels from 0 to 255"
+            f"{name} is {array.dtype} of shape {array.shape}, expected images: uint8 rows (N, D), pixels from 0 to 255"
         )
-    return checks.features("X", array, array.shape[1], np.dtype(np.float32)), shape_of_images(
-        image_shape, array.shape[1]
-    )
+    shape = shape_of_images(image_shape, array.shape[1])
+    return checks.features(name, array, array.shape[1], np.dtype(np.float32)), shape
 
 
 def sources_of(views: Iterable[View], image_shape: Sequence[int]) -> list[NDArray[np.intp]]:

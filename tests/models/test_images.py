@@ -48,7 +48,7 @@ def test_views_are_shifts_each_followed_by_its_mirror_image():
 @pytest.mark.parametrize(
     ("X", "shape", "views", "message"),
     [
-        (pixels().astype(np.float32), SHAPE, [View()], "X is float32 of shape .*, expected images as uint8 rows"),
+        (pixels().astype(np.float32), SHAPE, [View()], "X is float32 of shape .*, expected images: uint8 rows"),
         (pixels()[0], SHAPE, [View()], r"X is uint8 of shape \(60,\)"),
         (pixels(), (3, 5, 5), [View()], r"\(3, 5, 5\), expected a product of 60"),
         (pixels(), (5, 12), [View()], r"expected \(channels, rows, columns\)"),
