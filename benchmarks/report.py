@@ -22,6 +22,8 @@ TEXTS: dict[str, list[tuple[str, str, Callable[[Result], str]]]] = {
     "figures": [("figures", "benchmarks/README.md", tables.figures)],
     "first_try": [("first-try", "README.md", tables.first_try)],
     "grid": [("grid", "benchmarks/README.md", tables.grid)],
+    "accuracy": [("accuracy", "README.md", tables.accuracy)],
+    "gains": [("gains", "benchmarks/README.md", tables.gains)],
     "phases": [("phases", "benchmarks/README.md", tables.phases)],
 }
 
@@ -44,6 +46,8 @@ def render(name: str, root: Path = ROOT) -> Iterator[str]:
         yield f"{file}, {mark}: {write_between_marks(root / file, mark, text)}"
     if name == "compare":
         yield picture.write(result, tables.compare_rows(result), source.with_suffix(".svg"))
+    if name == "accuracy":
+        yield picture.write_accuracies(result, source.with_suffix(".svg"))
 
 
 def write_between_marks(file: Path, mark: str, text: str) -> str:

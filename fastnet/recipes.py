@@ -59,7 +59,7 @@ class Settings:
     schedule: Constant = field(default=Cosine(warmup=0.05))
 
 
-FAST = Settings(hidden_size=768, batch_size=200, learning_rate=0.1, reg=1.5e-3, epochs=12)
+FAST = Settings(hidden_size=768, batch_size=400, learning_rate=0.3, reg=2e-3, epochs=10)
 BEST = Settings(hidden_size=2048, batch_size=400, learning_rate=0.1, reg=1.5e-3, epochs=75, shifts=images.NINE_SHIFTS)
 
 
