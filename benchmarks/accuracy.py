@@ -38,15 +38,11 @@ GAINS = replace(recipes.BEST, hidden_size=1024, epochs=40)  # a shorter `best`
 VIEWS = images.views(images.FIVE_SHIFTS)
 
 
-def _right(net: Any, data: Images, **options: Any) -> float:
-    return float(np.mean(net.predict(data.X_test, **options) == data.y_test))
-
-
 def lab(data: Images, seed: int, threads: int) -> Found:
     options = {"num_classes": data.num_classes, "threads": threads}
     recipes.lab(data.X, data.y, epochs=1, **options)  # compiles
     found = recipes.lab(data.X, data.y, epochs=LAB_EPOCHS, seed=seed, **options)
-    return Found(found.total, _right(found.net, data))
+    return Found(found.total, found.net.predict(data.X_test) == data.y_test)
 
 
 def linear(data: Images, seed: int, threads: int) -> Found:
@@ -67,7 +63,7 @@ def linear(data: Images, seed: int, threads: int) -> Found:
 def fastnet(settings: Settings, data: Images, seed: int, threads: int, whitening: Whitening | None = None) -> Found:
     options = {"settings": settings, "num_classes": data.num_classes, "seed": seed, "threads": threads}
     found = recipes.train(data.X, data.y, data.image_shape, whitening=whitening, **options)
-    return Found(found.total, _right(found.net, data))
+    return Found(found.total, found.net.predict(data.X_test) == data.y_test)
 
 
 def contestants() -> dict[str, Run]:
@@ -140,7 +136,7 @@ def gains(data: Images, settings: Settings, seeds: int, threads: int) -> dict[st
         found[PLAIN].append(fastnet(settings, data, seed, threads, plain(fitted(settings, data, seed))).accuracy)
         options = {"settings": settings, "seed": seed, "threads": threads}
         net = recipes.train(data.X, data.y, data.image_shape, **options).net
-        found[AVERAGED].append(_right(net, data, views=VIEWS))
+        found[AVERAGED].append(float(np.mean(net.predict(data.X_test, views=VIEWS) == data.y_test)))
         for name in (PLAIN, AVERAGED):
             say(f"seed {seed}, {name}: {found[name][-1]:.4f}")
     return found

@@ -157,8 +157,8 @@ def test_a_clock_ends_training_and_knows_no_epochs():
     X, y = pictures(40)
     net = fastnet.TwoLayerNet(64, 16, 2, std=0.1, seed=0)
     clock = schedules.Clock(0.2, schedules.Linear())
-    history = net.train(X / 255, y, num_iters=10**9, batch_size=40, schedule=clock)
-    assert 0 < len(history["loss_history"]) < 10**9
+    history = net.train(X / 255, y, num_iters=10**6, batch_size=40, schedule=clock)
+    assert 0 < len(history["loss_history"]) < 10**6
     assert clock.passed() >= 1
     assert clock.factors(np.arange(5, 8), 10**9, 1).tolist() == [0, 0, 0]
     with pytest.raises(ValueError, match="that knows no epochs"):
