@@ -1,7 +1,8 @@
 """The recipes in PyTorch, eager: its own products, autograd, fused SGD with Nesterov's momentum.
 
 Its velocities are gradients, multiplied by the rate of the step that uses them; fastnet's have been multiplied by the
-rates of the steps that they come from.  In bfloat16 the components are kept in it and products are automatically cast; the parameters stay float32.
+rates of the steps that they come from.  In bfloat16 the components are kept in it and products are automatically
+cast; the parameters stay float32.
 """
 
 from __future__ import annotations
