@@ -39,6 +39,8 @@ TEXTS: dict[str, list[tuple[str, str, Text]]] = {
     "figures": [("figures", "benchmarks/README.md", each(tables.figures))],
     "first_try": [("first-try", "README.md", newest(tables.first_try))],
     "grid": [("grid", "benchmarks/README.md", each(tables.grid))],
+    "accuracy": [("accuracy", "README.md", newest(tables.accuracy))],
+    "gains": [("gains", "benchmarks/README.md", newest(tables.gains))],
     "precision": [("precision", "benchmarks/README.md", each(tables.precision))],
     "phases": [("phases", "benchmarks/README.md", each(tables.phases))],
 }
@@ -65,6 +67,8 @@ def render(name: str, root: Path = ROOT) -> Iterator[str]:
         yield f"{file}, {mark}: {write_between_marks(root / file, mark, text)}"
     if name == "compare":
         yield picture.write(results[0], tables.compare_rows(results[0]), folder / "compare.svg")
+    if name == "accuracy":
+        yield picture.write_accuracies(results[0], folder / "accuracy.svg")
 
 
 def write_between_marks(file: Path, mark: str, text: str) -> str:

@@ -296,3 +296,52 @@ def first_try(result: Result) -> str:
         f"{_threads(result['threads'])}.  {versions}.",
     ]
     return "\n".join(lines)
+
+
+# --- accuracy --------------------------------------------------------------------------------------------
+
+
+def accuracy(result: Result) -> str:
+    """Test accuracy and seconds of every contestant, the quickest first, an image set after the other."""
+    lines = []
+    for title, found in result["sets"].items():
+        rows = sorted((median(c["seconds"]), name, c["accuracy"]) for name, c in found["contestants"].items())
+        cells = [
+            [
+                f"**{name}**" if name.startswith("fastnet") else name,
+                f"{seconds:.1f}",
+                f"{sum(values) / len(values):.4f}",
+                f"{min(values):.4f} to {max(values):.4f}",
+            ]
+            for seconds, name, values in rows
+        ]
+        seeds = max(len(values) for _, _, values in rows)
+        lines += [markdown((title, "seconds", "test accuracy", "lowest and highest"), cells), ""]
+        lines += [f"{found['train']:,} training and {found['test']:,} test images, {seeds} seeds."]
+        lines += [f"Left out: {name}, {reason}." for name, reason in found["missing"].items()] + [""]
+    return "\n".join([*lines, f"Seconds are medians, accuracies means.  {_run(result)}"])
+
+
+def gains(result: Result) -> str:
+    """What each ingredient is worth: the points that go or come where it is changed."""
+    means = {name: sum(values) / len(values) for name, values in result["accuracy"].items()}
+    whole = means["all"]
+    cells = [
+        [name, f"{mean:.4f}", f"{100 * (mean - whole):+.1f}" if name != "all" else ""] for name, mean in means.items()
+    ]
+    seeds = len(result["accuracy"]["all"])
+    lines = [
+        markdown(("", "accuracy", "points"), cells),
+        "",
+        f"{result['held_out']:,} held-out images, means of {seeds} seeds.  {_run(result)}",
+    ]
+    return "\n".join(lines)
+
+
+def _run(result: Result) -> str:
+    """Where and how it was measured."""
+    versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    return (
+        f"`{result['command']}`, {result['date']}, {result['cpu']} ({result['vector unit']}), {result['system']}, "
+        f"{_threads(result['threads'])}.  {versions}."
+    )

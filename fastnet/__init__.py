@@ -18,6 +18,7 @@ from fastnet.normalization import Normalization
 from fastnet.optimizers import SGD, Adam, Momentum
 from fastnet.stopping import EarlyStopping
 from fastnet.training import Progress
+from fastnet.whitening import Whitening
 
 if TYPE_CHECKING:
     from fastnet.searching import LogUniform, search
@@ -32,6 +33,7 @@ __all__ = [
     "Progress",
     "SoftmaxClassifier",
     "TwoLayerNet",
+    "Whitening",
     "__version__",
     "load",
     "search",
@@ -39,8 +41,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`fastnet.data`, `plots` and `searching`, and what the last exports, imported when they are first asked for."""
-    if name in ("data", "plots", "searching"):
+    """`fastnet.data`, `plots`, `recipes` and `searching`, and what the last exports, imported when first asked for."""
+    if name in ("data", "plots", "recipes", "searching"):
         return import_module(f"fastnet.{name}")
     if name in ("search", "LogUniform"):
         return getattr(import_module("fastnet.searching"), name)

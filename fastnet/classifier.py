@@ -5,7 +5,7 @@ Letters: N rows of X, D inputs, H hidden units, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,11 @@ from fastnet.batches import batches_of
 from fastnet.checks import Array
 from fastnet.engine.step.memory import Layer, Source
 from fastnet.evaluation import Validation, softmax
+from fastnet.images import View, averaged
 from fastnet.normalization import Normalization
 from fastnet.optimizers import Optimizer
 from fastnet.parameters import Parameters
-from fastnet.schedules import EpochDecay, Schedule
+from fastnet.schedules import Clock, EpochDecay, Schedule
 from fastnet.stopping import Best, EarlyStopping, Patience, monitor
 from fastnet.weights import class_factors, shares
 
@@ -156,8 +157,9 @@ class Classifier:
         sampling : "replacement" draws every row anew, "shuffle" goes through a permutation each epoch
         indices : integer array (num_iters, N) of row numbers to replay; replaces num_iters, batch_size, sampling
         schedule : how the learning rate changes, in the place of learning_rate_decay: "constant", "linear" (to zero),
-            "cosine" or one of fastnet.schedules, with a warm-up where wanted; or, in the place of learning_rate as
-            well, a function from an int64 array of iteration numbers (from 0) to as many rates
+            "cosine" or one of fastnet.schedules, with a warm-up where wanted (its Clock ends training after so many
+            seconds); or, in the place of learning_rate as well, a function from an int64 array of iteration numbers
+            (from 0) to as many rates
         optimizer : SGD() (default), Momentum() or Adam(); its state begins anew with each call
         threads : workers; default the model's, else FASTNET_THREADS, else as many cores as the work is worth.
             Their number changes no bit of the result
@@ -209,6 +211,7 @@ class Classifier:
         judges += self._stops(early_stopping, validate)
         callbacks: list[training.Callback] = [training.LossLines()] if verbose else []
         callbacks += [callback] if callback is not None else []
+        callbacks += [schedule.over] if isinstance(schedule, Clock) else []
         trainer = self._trainer(data, labels, batches.size, optimizer, workers)
         history = training.History()
         self.history = vars(history)
@@ -218,13 +221,20 @@ class Classifier:
             best.restore()
         return self.history
 
-    def predict(self, X: Any, threads: int | None = None) -> NDArray[np.int64]:
-        """The labels (N,) of X (N, D): of equal scores, the first."""
-        return np.asarray(self.loss(X, threads=threads).argmax(axis=1))
+    def predict(self, X: Any, threads: int | None = None, *, views: Iterable[View] | None = None) -> NDArray[np.int64]:
+        """The labels (N,) of X (N, D): of equal scores, the first; with views, of equal mean probabilities."""
+        scores = self.loss(X, threads=threads) if views is None else self.predict_proba(X, threads, views=views)
+        return np.asarray(scores.argmax(axis=1))
 
-    def predict_proba(self, X: Any, threads: int | None = None) -> Array:
-        """The probabilities (N, C) of X (N, D), softmax of the scores, in the model's dtype."""
-        return softmax(self.loss(X, threads=threads))
+    def predict_proba(self, X: Any, threads: int | None = None, *, views: Iterable[View] | None = None) -> Array:
+        """The probabilities (N, C) of X (N, D), softmax of the scores, in the model's dtype.
+
+        views : their mean over these views of each image (see fastnet.images.views), which needs the image_shape
+        """
+        if views is None:
+            return softmax(self.loss(X, threads=threads))
+        data = checks.features("X", X, self.input_size, self.dtype)
+        return averaged(lambda rows: softmax(self._scores(rows, threads)), data, self.image_shape, views)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write parameters, normalisation, label names and image shape to an .npz file (see fastnet.load)."""

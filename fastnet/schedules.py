@@ -9,9 +9,10 @@ numbers to rates will do as well.
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -104,9 +105,48 @@ class Cosine(Constant):
         return 0.5 + 0.5 * np.cos(np.pi * np.maximum(iterations - warm, 0) / max(num_iters - warm, 1))
 
 
+MOMENTS = 1 << 20  # into which a clock's seconds are divided
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Follows the clock: the plan's factors at the moment it is, and the end of training when the seconds are over.
+
+        net.train(X, y, num_iters=10**9, schedule=fastnet.schedules.Clock(60))
+
+    It starts when it is made; num_iters is then the most.  The one setting that gives up the same bits.
+
+    seconds : float above 0
+    plan : of this module but no EpochDecay, default Cosine(warmup=0.05)
+    """
+
+    seconds: float
+    plan: Constant = field(default=Cosine(warmup=0.05))
+    started: float = field(default_factory=time.perf_counter, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        positive("seconds", self.seconds)
+        if not isinstance(self.plan, Constant) or isinstance(self.plan, EpochDecay):
+            raise ValueError(f"plan is {self.plan!r}, expected one of fastnet.schedules that knows no epochs")
+
+    def passed(self) -> float:
+        """The fraction of the seconds that has passed: 1 and more when they are over."""
+        return (time.perf_counter() - self.started) / self.seconds
+
+    def factors(self, iterations: Iterations, num_iters: int, per_epoch: int) -> Factors:
+        """The factors at the next iterations, each expected to take as long as those before it did on average."""
+        passed, done = self.passed(), int(iterations[0])
+        moments = passed + (iterations - done) * (passed / max(done, 1))
+        return self.plan.factors((np.minimum(moments, 1) * MOMENTS).astype(np.int64), MOMENTS, MOMENTS)
+
+    def over(self, progress: object) -> bool:
+        """A callback that ends training."""
+        return self.passed() >= 1
+
+
 NEARLY_NOTHING = 1e-3
 NAMES = {"constant": Constant, "linear": Linear, "cosine": Cosine}
-Schedule = str | Constant | Rates
+Schedule = str | Constant | Clock | Rates
 
 
 def rates(schedule: Schedule, learning_rate: float, num_iters: int, per_epoch: int, most: float) -> Rates:
@@ -117,7 +157,7 @@ def rates(schedule: Schedule, learning_rate: float, num_iters: int, per_epoch: i
     """
     if isinstance(schedule, str) and schedule in NAMES:
         schedule = NAMES[schedule]()
-    if isinstance(schedule, Constant):
+    if isinstance(schedule, (Constant, Clock)):
         plan = schedule
         return lambda iterations: learning_rate * plan.factors(iterations, num_iters, per_epoch)
     if isinstance(schedule, str) or not callable(schedule):

@@ -20,6 +20,7 @@ PUBLIC = {
     "SoftmaxClassifier",
     "load",
     "Normalization",
+    "Whitening",
     "SGD",
     "Momentum",
     "Adam",
@@ -48,7 +49,7 @@ def test_import_loads_nothing_heavy():
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
 
 
-@pytest.mark.parametrize("name", ["data", "plots", "searching"])
+@pytest.mark.parametrize("name", ["data", "plots", "recipes", "searching"])
 def test_folders_of_the_package_are_there_without_an_import_of_their_own(name):
     code = f"import sys, fastnet; print('fastnet.{name}' in sys.modules, fastnet.{name}.__name__)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastnet.cli import pictures, summary
+from fastnet.cli import images, pictures, summary
 from fastnet.cli.console import Console, Report
 from fastnet.cli.errors import CommandError, Interrupted
 from fastnet.cli.evaluate import accuracy
@@ -32,10 +32,13 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
     names = {field.name for field in fields(Recipe)}
     changes = {name: value for name, value in vars(arguments).items() if name in names}
     plan = recipes(arguments.dataset, changes)
+    image_recipe = images.chosen(arguments, changes)
     out = output_folder(arguments.out)
     dataset = training_data(arguments, plan[0].seed)
     trainer = Trainer(arguments.dataset, dataset, divide(dataset, plan[0]), out, console)
     try:
+        if image_recipe is not None:
+            return {"dataset": arguments.dataset, "results": [image_recipe.train(trainer, plan[0])]}
         return {"dataset": arguments.dataset, "results": [trainer.train(recipe) for recipe in plan]}
     except KeyboardInterrupt as interrupt:
         raise Interrupted(trainer.saved) from interrupt
@@ -82,7 +85,7 @@ class Trainer:
         model = self._build(recipe)
         self.console.lines(["", summary.model_line(recipe.model, model.params, recipe.dtype)])
         history, progress = self._fit(model, recipe, stem)
-        self._save(model, stem)
+        self.save(model, stem)
         if self.name == "spiral":
             self.console.lines(summary.loss_lines(history["loss_history"]))
         report = {
@@ -96,7 +99,7 @@ class Trainer:
             "startup_seconds": progress.startup_seconds,
             "images_per_second": progress.iterations_per_second * (recipe.batch_size or len(rows.X)),
             "path": str(self.saved[-1]),
-            "pictures": [str(path) for path in self._draw(stem, model, history)],
+            "pictures": [str(path) for path in self.draw(stem, model, history)],
         }
         self.console.lines(summary.result_lines(report))
         return report
@@ -127,7 +130,7 @@ class Trainer:
                 )
         except KeyboardInterrupt:
             # Under a name of its own: the model of an earlier, finished training stays.
-            self._save(model, stem.with_name(f"{stem.name}-interrupted"))
+            self.save(model, stem.with_name(f"{stem.name}-interrupted"))
             raise
         finally:
             meter.close()
@@ -135,12 +138,12 @@ class Trainer:
             raise CommandError(f"the loss is {loss}: nothing was saved; try a smaller --learning-rate")
         return history, progress
 
-    def _save(self, model: Classifier, stem: Path) -> None:
+    def save(self, model: Classifier, stem: Path) -> None:
         path = stem.with_name(f"{stem.name}.npz")
         model.save(path)
         self.saved.append(path)
 
-    def _draw(self, stem: Path, model: Classifier, history: History) -> list[Path]:
+    def draw(self, stem: Path, model: Classifier, history: History) -> list[Path]:
         if not self._draws:
             return []
         try:

@@ -1,0 +1,190 @@
+"""Test accuracy against seconds: the recipes of fastnet, the linear classifier, and the recipes in other libraries.
+
+    python -m benchmarks.accuracy --cifar10 DIR --fashion DIR
+    python -m benchmarks.accuracy --cifar10 DIR --gains
+
+Seconds go from loaded images to a trained net; what is compiled first is left out, for everyone.  All train on the
+whole training set, and the test set is looked at once, at the end; nothing was chosen by it.
+
+--gains says what each ingredient of `best` is worth: trained without it on 45,000 images of CIFAR-10, measured on the
+5,000 held out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from benchmarks import machine, report
+from benchmarks.contestants import recipe_jax, recipe_pytorch
+from benchmarks.contestants.library import Unavailable
+from benchmarks.contestants.recipe import Found, Images, fitted, measured
+from fastnet import Normalization, SoftmaxClassifier, Whitening, images, recipes, schedules
+from fastnet.data import load_cifar10, load_idx, split_validation
+from fastnet.engine.compilation.cpu import usable_cores
+from fastnet.recipes import Settings
+
+Run = Callable[[Images, int, int], Found]  # by seed and threads
+LAB_EPOCHS = 46
+LINEAR = {"learning_rate": 1e-3, "reg": 1e-2, "batch_size": 200, "epochs": 20}
+HELD_OUT = 5000
+GAINS = replace(recipes.BEST, hidden_size=1024, epochs=40)  # a shorter `best`
+VIEWS = images.views(images.FIVE_SHIFTS)
+
+
+def lab(data: Images, seed: int, threads: int) -> Found:
+    options = {"num_classes": data.num_classes, "threads": threads}
+    recipes.lab(data.X, data.y, epochs=1, **options)  # compiles
+    found = recipes.lab(data.X, data.y, epochs=LAB_EPOCHS, seed=seed, **options)
+    return Found(found.total, found.net.predict(data.X_test) == data.y_test)
+
+
+def linear(data: Images, seed: int, threads: int) -> Found:
+    """The softmax classifier, standardised pixels, a rate that falls to zero."""
+    options = {name: LINEAR[name] for name in ("learning_rate", "reg", "batch_size")}
+
+    def train(iterations: int) -> Any:
+        net = SoftmaxClassifier(data.X.shape[1], data.num_classes, std=0.0, seed=seed, threads=threads)
+        net.normalization = Normalization.fit(data.X, scale=True)
+        net.train(data.X, data.y, sampling="shuffle", schedule="linear", num_iters=iterations, **options)
+        return net
+
+    train(2)  # compiles
+    iterations = LINEAR["epochs"] * len(data.X) // LINEAR["batch_size"]
+    return measured(partial(train, iterations), lambda net: net.predict(data.X_test), data)
+
+
+def fastnet(settings: Settings, data: Images, seed: int, threads: int, whitening: Whitening | None = None) -> Found:
+    options = {"settings": settings, "num_classes": data.num_classes, "seed": seed, "threads": threads}
+    found = recipes.train(data.X, data.y, data.image_shape, whitening=whitening, **options)
+    return Found(found.total, found.net.predict(data.X_test) == data.y_test)
+
+
+def contestants() -> dict[str, Run]:
+    """By name: who trains, and by what recipe."""
+    found: dict[str, Run] = {"fastnet, linear": linear, "fastnet, lab": lab}
+    for name, settings in {"fast": recipes.FAST, "best": recipes.BEST}.items():
+        found |= {
+            f"fastnet, {name}": partial(fastnet, settings),
+            f"PyTorch float32, {name}": partial(recipe_pytorch.float32, settings),
+            f"PyTorch bfloat16, {name}": partial(recipe_pytorch.bfloat16, settings),
+            f"JAX, {name}": partial(recipe_jax.run, settings),
+        }
+    return found
+
+
+def measure(runs: dict[str, Run], data: Images, seeds: int, threads: int) -> dict[str, Any]:
+    """Seconds and accuracies of all, in turn: each seed begins with another one."""
+    found: dict[str, dict[str, list[float]]] = {name: {"seconds": [], "accuracy": []} for name in runs}
+    missing: dict[str, str] = {}
+    names = list(runs)
+    for seed in range(seeds):
+        first = seed % len(names)
+        for name in names[first:] + names[:first]:
+            if name in missing:
+                continue
+            try:
+                one = runs[name](data, seed, threads)
+            except Unavailable as reason:
+                missing[name] = str(reason)
+                del found[name]
+                continue
+            say(f"seed {seed}, {name}: {one.accuracy:.4f} in {one.seconds:.1f} s")
+            found[name]["seconds"].append(one.seconds)
+            found[name]["accuracy"].append(one.accuracy)
+    return {"train": len(data.X), "test": len(data.X_test), "contestants": found, "missing": missing}
+
+
+# --- what each ingredient is worth -----------------------------------------------------------------------
+
+INGREDIENTS: dict[str, dict[str, Any]] = {
+    "all": {},
+    "no shifts": {"shifts": ((0, 0),)},
+    "neither shifts nor mirror images": {"shifts": ((0, 0),), "mirrored": False},
+    "a constant rate after the warm-up": {"schedule": schedules.Constant(warmup=0.05)},
+    "a linear schedule": {"schedule": schedules.Linear(warmup=0.05)},
+    "no L2": {"reg": 0.0},
+    "no momentum, ten times the rate": {"momentum": 0.0, "learning_rate": 10 * GAINS.learning_rate},
+    "batches of half the size": {"batch_size": GAINS.batch_size // 2},
+    "batches of twice the size": {"batch_size": GAINS.batch_size * 2},
+}
+PLAIN, AVERAGED = "plain PCA, not whitened", "all, ten views averaged"
+
+
+def plain(whitening: Whitening) -> Whitening:
+    """The same components, as unlike in variance as they are: all divided by one number, their mean variance then 1."""
+    norms = np.linalg.norm(whitening.matrix, axis=0)
+    deviations = whitening.deviations / norms
+    factor = 1 / np.sqrt(np.mean(deviations**2))
+    return replace(whitening, matrix=whitening.matrix * (factor / norms), deviations=deviations * factor)
+
+
+def gains(data: Images, settings: Settings, seeds: int, threads: int) -> dict[str, list[float]]:
+    """The accuracies on held-out images of the recipe, of it without an ingredient, and of it with another one."""
+    found: dict[str, list[float]] = {name: [] for name in (*INGREDIENTS, PLAIN, AVERAGED)}
+    for seed in range(seeds):
+        for name, changes in INGREDIENTS.items():
+            changed = replace(settings, **changes)
+            found[name].append(fastnet(changed, data, seed, threads).accuracy)
+            say(f"seed {seed}, {name}: {found[name][-1]:.4f}")
+        found[PLAIN].append(fastnet(settings, data, seed, threads, plain(fitted(settings, data, seed))).accuracy)
+        options = {"settings": settings, "seed": seed, "threads": threads}
+        net = recipes.train(data.X, data.y, data.image_shape, **options).net
+        found[AVERAGED].append(float(np.mean(net.predict(data.X_test, views=VIEWS) == data.y_test)))
+        for name in (PLAIN, AVERAGED):
+            say(f"seed {seed}, {name}: {found[name][-1]:.4f}")
+    return found
+
+
+# --- the command line ------------------------------------------------------------------------------------
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def image_sets(arguments: argparse.Namespace) -> Iterator[tuple[str, Images]]:
+    for name, folder, load in (
+        ("CIFAR-10", arguments.cifar10, load_cifar10),
+        ("Fashion-MNIST", arguments.fashion, load_idx),
+    ):
+        if folder:
+            d = load(folder)
+            yield name, Images(d.X_train, d.y_train, d.X_test, d.y_test, d.image_shape, d.num_classes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
+    parser.add_argument("--cifar10", metavar="DIR", help="a folder of CIFAR-10's files")
+    parser.add_argument("--fashion", metavar="DIR", help="a folder of Fashion-MNIST's IDX files")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="of the contestants, as the table names them")
+    parser.add_argument("--gains", action="store_true", help="what each ingredient is worth, on CIFAR-10")
+    arguments = parser.parse_args()
+    threads = usable_cores()
+    if arguments.gains:
+        words, name = f"--cifar10 DIR --gains --seeds {arguments.seeds}", "gains"
+        d = load_cifar10(arguments.cifar10)
+        X, y, X_val, y_val = split_validation(d.X_train, d.y_train, HELD_OUT, seed=0)
+        held_out = Images(X, y, X_val, y_val, d.image_shape, d.num_classes)
+        result = {"held_out": HELD_OUT, "accuracy": gains(held_out, GAINS, arguments.seeds, threads)}
+        report.save(name, {**machine.describe(words, threads, "accuracy"), **result})
+    else:
+        words, name, sets = f"--seeds {arguments.seeds}", "accuracy", {}
+        runs = {who: run for who, run in contestants().items() if not arguments.only or who in arguments.only}
+        for title, data in image_sets(arguments):
+            words += {"CIFAR-10": " --cifar10 DIR", "Fashion-MNIST": " --fashion DIR"}[title]
+            sets[title] = measure(runs, data, arguments.seeds, threads)
+            report.save(name, {**machine.describe(words, threads, "accuracy"), "sets": sets})
+    for line in report.render(name):
+        sys.stdout.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""The benchmark of accuracy, small: everyone learns the same images; tables and picture say what was measured."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import fastnet
+from benchmarks import accuracy, machine, picture, tables
+from benchmarks.contestants import Unavailable, recipe, recipe_jax, recipe_pytorch
+from fastnet.recipes import Settings
+from fastnet.schedules import Constant
+
+SHAPE = (1, 8, 8)
+TINY = Settings(
+    hidden_size=16, batch_size=40, learning_rate=0.05, reg=1e-3, epochs=20, shifts=((0, 0), (1, 0)), components=20
+)
+
+
+def bars(rows, seed):
+    """A bright bar, flat or upright by its label, somewhere on noise."""
+    rng = np.random.default_rng(seed)
+    X = rng.integers(0, 120, (rows, *SHAPE), dtype=np.uint8)
+    y = rng.integers(0, 2, rows)
+    for image, label, place in zip(X, y, rng.integers(1, 7, rows), strict=True):
+        bar = image[0] if label else image[0].T
+        bar[place, 1:7] += 120
+    return X.reshape(rows, -1), y
+
+
+@pytest.fixture(scope="module")
+def data():
+    return recipe.Images(*bars(600, 0), *bars(300, 1), SHAPE, 2)
+
+
+def runs():
+    return {
+        "fastnet": lambda *given: accuracy.fastnet(TINY, *given),
+        "PyTorch float32": lambda *given: recipe_pytorch.float32(TINY, *given),
+        "PyTorch bfloat16": lambda *given: recipe_pytorch.bfloat16(TINY, *given),
+        "JAX": lambda *given: recipe_jax.run(TINY, *given),
+    }
+
+
+@pytest.mark.parametrize("name", runs())
+def test_every_library_learns_the_same(name, data):
+    try:
+        found = runs()[name](data, 0, 1)
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    assert found.accuracy > 0.94
+    assert 0 < found.seconds < 60
+
+
+def test_the_other_libraries_do_the_same_work(data):
+    """After a few steps from the same weights they are right and wrong about the same images.
+
+    At a constant rate: when it changes, PyTorch's velocities change with it, JAX's here and fastnet's do not.
+    """
+    early, right = replace(TINY, epochs=2, schedule=Constant()), []
+    for run in (recipe_pytorch.float32, recipe_jax.run):
+        try:
+            right.append(run(early, data, 0, 1).right)
+        except Unavailable as reason:
+            pytest.skip(str(reason))
+    assert 0.5 < right[0].mean() < 1
+    assert np.mean(right[0] != right[1]) < 0.01
+
+
+def test_plans_are_whole_epochs_of_all_views(data):
+    plan = recipe.Plan.of(TINY, data, 20, seed=0)
+    assert plan.indices.shape == (20 * 600 // 40, 40)
+    assert len(np.unique(plan.indices[:60])) == 2400  # each of the four views of each image once
+    assert plan.rates[0] < plan.rates[15] == pytest.approx(0.05)
+    assert plan.rates[-1] < 1e-4
+
+
+def test_all_are_measured_in_turn_and_who_is_missing_is_named(data, monkeypatch):
+    turns = []
+
+    def run(name, data, seed, threads):
+        turns.append(name)
+        if name == "c":
+            raise Unavailable("it is not there")
+        return recipe.Found(2.0 + seed, np.array([True, False]))
+
+    named = {name: lambda *given, name=name: run(name, *given) for name in "abc"}
+    result = accuracy.measure(named, data, seeds=2, threads=1)
+    assert turns == ["a", "b", "c", "b", "a"]
+    assert result["contestants"] == {name: {"seconds": [2.0, 3.0], "accuracy": [0.5, 0.5]} for name in "ab"}
+    assert result["missing"] == {"c": "it is not there"}
+
+
+def test_the_lab_and_the_linear_classifier_are_measured(data, monkeypatch):
+    monkeypatch.setattr(accuracy, "LAB_EPOCHS", 1)
+    monkeypatch.setitem(accuracy.LINEAR, "epochs", 1)
+    for contestant in (accuracy.lab, accuracy.linear):
+        found = contestant(data, 0, 1)
+        assert 0 < found.accuracy <= 1
+        assert found.seconds > 0
+
+
+def test_gains_are_of_each_ingredient(data, monkeypatch):
+    few = {name: accuracy.INGREDIENTS[name] for name in ("all", "no shifts", "no L2")}
+    monkeypatch.setattr(accuracy, "INGREDIENTS", few)
+    found = accuracy.gains(data, replace(TINY, epochs=2), seeds=1, threads=1)
+    assert list(found) == [*few, accuracy.PLAIN, accuracy.AVERAGED]
+    assert all(len(values) == 1 and 0 < values[0] <= 1 for values in found.values())
+
+
+def test_plain_components_keep_their_variances(data):
+    whitening = fastnet.Whitening.fit(data.X, 20)
+    plain = accuracy.plain(whitening)
+    Z = (data.X - plain.mean) @ plain.matrix
+    np.testing.assert_allclose(Z.std(axis=0), plain.deviations, rtol=1e-3)
+    assert np.mean(Z.var(axis=0)) == pytest.approx(1, rel=1e-3)
+    assert plain.deviations[0] / plain.deviations[-1] > 1.2 * whitening.deviations[0] / whitening.deviations[-1]
+
+
+def test_the_tables_and_the_picture_say_what_was_measured(tmp_path):
+    head = machine.describe("--some words", 2, "accuracy")
+    contestants = {
+        "fastnet, fast": {"seconds": [4.0, 6.0, 5.0], "accuracy": [0.61, 0.62, 0.66]},
+        "JAX, fast": {"seconds": [3.0], "accuracy": [0.6]},
+    }
+    one = {"train": 50000, "test": 10000, "contestants": contestants, "missing": {"PyTorch": "it is not there"}}
+    result = {**head, "sets": {"CIFAR-10": one}}
+    text = tables.accuracy(result)
+    assert (
+        "| JAX, fast | 3.0 | 0.6000 | 0.6000 to 0.6000 |\n| **fastnet, fast** | 5.0 | 0.6300 | 0.6100 to 0.6600 |"
+        in text
+    )
+    assert "50,000 training and 10,000 test images, 3 seeds." in text
+    assert "Left out: PyTorch, it is not there." in text
+    assert "`python -m benchmarks.accuracy --some words`" in text
+    values = {"all": [0.6, 0.62], "no shifts": [0.57, 0.58]}
+    text = tables.gains({**head, "held_out": 5000, "accuracy": values})
+    assert "| all | 0.6100 |  |\n| no shifts | 0.5750 | -3.5 |" in text
+    assert "5,000 held-out images, means of 2 seeds" in text
+    if picture.write_accuracies(result, tmp_path / "a.svg") == "a.svg: drawn":
+        assert "fastnet, fast" in (tmp_path / "a.svg").read_text()

@@ -1,0 +1,167 @@
+"""Recipes on small synthetic images: what they learn, leave and refuse, and how they keep a budget."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import fastnet
+from fastnet import images, recipes, schedules
+from fastnet.recipes import Settings
+
+SHAPE = (1, 8, 8)
+TINY = Settings(
+    hidden_size=16,
+    batch_size=40,
+    learning_rate=0.05,
+    reg=1e-3,
+    epochs=20,
+    shifts=((0, 0), (1, 0), (0, -1)),
+    components=20,
+)
+
+
+def pictures(rows, seed=0):
+    """A bright bar, flat or upright by its label, somewhere on noise."""
+    rng = np.random.default_rng(seed)
+    X = rng.integers(0, 120, (rows, *SHAPE), dtype=np.uint8)
+    y = rng.integers(0, 2, rows)
+    for image, label, place in zip(X, y, rng.integers(1, 7, rows), strict=True):
+        bar = image[0] if label else image[0].T
+        bar[place, 1:7] += 120
+    return X.reshape(rows, -1), y
+
+
+@pytest.fixture(scope="module")
+def trained():
+    X, y = pictures(600)
+    return recipes.train(X, y, SHAPE, *pictures(300, seed=1), settings=TINY)
+
+
+def test_it_learns_and_leaves_a_plain_net_on_raw_rows(trained, tmp_path):
+    X, y = pictures(300, seed=1)
+    net = trained.net
+    assert type(net) is fastnet.TwoLayerNet
+    assert (net.input_size, net.image_shape, net.matmul_precision) == (64, SHAPE, "highest")
+    accuracy = np.mean(net.predict(X) == y)
+    assert accuracy > 0.95
+    assert abs(accuracy - trained.history["val_acc_history"][-1]) < 0.02  # of codes, which are rounded
+    assert np.mean(net.predict(X, views=images.views(TINY.shifts)) == y) > 0.95
+    net.save(tmp_path / "net.npz")
+    np.testing.assert_array_equal(fastnet.load(tmp_path / "net.npz").loss(X), net.loss(X))
+
+
+def test_all_views_are_trained_on_for_as_many_images_as_epochs_say(trained):
+    assert len(trained.history["loss_history"]) == 20 * 600 // 40
+    assert len(trained.history["val_acc_history"]) == 20 // 6  # times through all six views
+    assert set(trained.seconds) == {"compilation", "whitening", "projection", "training", "folding"}
+    assert trained.total == pytest.approx(sum(trained.seconds.values()) - trained.seconds["compilation"])
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(trained):
+    X, y = pictures(600)
+    same, other = (recipes.train(X, y, SHAPE, settings=TINY, seed=seed) for seed in (0, 1))
+    np.testing.assert_array_equal(same.net.params["W1"], trained.net.params["W1"])
+    assert np.abs(other.net.params["W2"] - trained.net.params["W2"]).max() > 0.01
+
+
+def test_codes_are_those_of_every_view():
+    X, _ = pictures(50)
+    whitening = fastnet.Whitening.fit(X, 20, image_shape=SHAPE)
+    codes = recipes._codes(whitening, X, SHAPE, TINY, None, None)
+    of_copies = whitening.transform(images.copies(X, SHAPE, images.views(TINY.shifts)), np.uint8)
+    difference = np.abs(codes.reshape(-1, 20).astype(int) - of_copies)
+    assert difference.max() <= 1
+    assert difference.mean() < 0.01  # both round
+
+
+def test_views_that_are_not_ready_in_time_are_left_out():
+    X, _ = pictures(50)
+    whitening = fastnet.Whitening.fit(X, 20, image_shape=SHAPE)
+    assert recipes._codes(whitening, X, SHAPE, TINY, time.perf_counter() - 1, None).shape == (2, 50, 20)
+    assert recipes._codes(whitening, X, SHAPE, TINY, time.perf_counter() + 1e6, None).shape == (6, 50, 20)
+
+
+def test_a_budget_trains_to_the_end_of_the_schedule_however_slow_the_preparation(monkeypatch):
+    X, y = pictures(600)
+    began, rates, seen = [], [], []
+    clocks = schedules.Clock.factors
+    monkeypatch.setattr(
+        schedules.Clock, "factors", lambda *given: rates.append(clocks(*given)) or began.append(1) or rates[-1]
+    )
+    fit = fastnet.Whitening.fit
+    monkeypatch.setattr(fastnet.Whitening, "fit", lambda *a, **k: (fit(*a, **k), time.sleep(0.6))[0])
+    found = recipes.train(X, y, SHAPE, settings=TINY, seconds=0.5, callback=seen.append)
+    factors = np.concatenate(rates)
+    assert len(factors) >= len(found.history["loss_history"]) > 0
+    assert found.seconds["training"] >= 0.25  # half of the budget, though it was over before
+    assert max(factors) > 0.9
+    assert factors[-1] < 0.2
+    assert all(progress.num_iters >= progress.iteration for progress in seen)
+    assert seen[-1].num_iters == seen[-1].iteration
+
+
+def test_fast_and_best_are_their_settings(monkeypatch):
+    X, y = pictures(60)
+    monkeypatch.setattr(recipes, "FAST", replace(TINY, epochs=1))
+    monkeypatch.setattr(recipes, "BEST", replace(TINY, epochs=2))
+    assert len(recipes.fast(X, y, SHAPE).history["loss_history"]) == 1
+    assert len(recipes.best(X, y, SHAPE).history["loss_history"]) == 3
+    assert len(recipes.best(X, y, SHAPE, epochs=4).history["loss_history"]) == 6
+    assert recipes.fast(X, y, SHAPE, num_classes=7).net.output_size == 7
+
+
+def test_lab_is_the_models_own_training():
+    X, y = pictures(600)
+    found = recipes.lab(X, y, epochs=2, seed=3)
+    net = fastnet.TwoLayerNet(64, 80, 2, seed=3)
+    net.normalization = fastnet.Normalization.fit(X)
+    net.train(X, y, num_iters=6)
+    np.testing.assert_array_equal(found.net.params["W1"], net.params["W1"])
+
+
+def test_fewer_images_than_components_and_batches_will_do():
+    X, y = pictures(7)
+    assert recipes.train(X, y, SHAPE, settings=TINY, epochs=2).net.input_size == 64
+
+
+X, y = pictures(30)
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "message"),
+    [
+        ((X / 255, y, SHAPE), {}, "X is float64 of shape .*, expected images: uint8 rows"),
+        ((X, y, (1, 8, 9)), {}, "expected a product of 64"),
+        ((X, y, None), {}, "image_shape is None"),
+        ((X, y[1:], SHAPE), {}, "y has 29 labels for 30 rows"),
+        ((X, y * 1.0, SHAPE), {}, "y has dtype float64"),
+        ((X, y, SHAPE), {"settings": replace(TINY, shifts=((0, 8),))}, "shift right is 8"),
+        ((X, y, SHAPE), {"settings": replace(TINY, shifts=())}, "views is empty"),
+        ((X, y, SHAPE), {"seconds": 0}, "seconds is 0"),
+        ((X, y, SHAPE), {"seconds": 1e-9}, "a step alone takes .* expected at least"),
+        ((X, y, SHAPE), {"seconds": 1, "epochs": 1}, "expected one of them"),
+        ((X, y, SHAPE), {"epochs": 0}, "epochs is 0"),
+        ((X, y, SHAPE, X, None), {}, "X_val and y_val go together"),
+        ((X, y, SHAPE, X / 255, y), {}, "X_val is float64"),
+        ((X, y, SHAPE), {"whitening": fastnet.Whitening.fit(X, 3)}, "fitted with image_shape"),
+    ],
+)
+def test_what_does_not_fit_is_told(given, options, message):
+    with pytest.raises(ValueError, match=message):
+        recipes.train(*given, **{"settings": TINY} | options)
+
+
+def test_a_clock_ends_training_and_knows_no_epochs():
+    X, y = pictures(40)
+    net = fastnet.TwoLayerNet(64, 16, 2, std=0.1, seed=0)
+    clock = schedules.Clock(0.2, schedules.Linear())
+    history = net.train(X / 255, y, num_iters=10**6, batch_size=40, schedule=clock)
+    assert 0 < len(history["loss_history"]) < 10**6
+    assert clock.passed() >= 1
+    assert clock.factors(np.arange(5, 8), 10**9, 1).tolist() == [0, 0, 0]
+    with pytest.raises(ValueError, match="that knows no epochs"):
+        schedules.Clock(1, schedules.EpochDecay())
+    with pytest.raises(ValueError, match="seconds is -1"):
+        schedules.Clock(-1)
