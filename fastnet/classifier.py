@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastnet import checks, optimizers, schedules, training
+from fastnet import checks, optimizers, schedules, settings, training
 from fastnet.batches import batches_of
 from fastnet.checks import Array
 from fastnet.engine.memory import Layer, Source
@@ -35,10 +35,12 @@ _OF_THE_PROCESS = ("_layers", "_params", "_scorers", "history")  # attributes th
 class Classifier:
     """What the two models share.  sizes are the widths from the inputs to the classes."""
 
+    _widths: ClassVar[tuple[str, ...]]  # the sizes, as the constructor's arguments are called
+    _names: ClassVar[tuple[tuple[str, str], ...]]  # of the weights and the bias of each layer
+
     def __init__(
         self,
         sizes: tuple[int, ...],
-        names: tuple[tuple[str, str], ...],
         std: float | str,
         dtype: DTypeLike,
         seed: int | None,
@@ -52,6 +54,7 @@ class Classifier:
         self.label_names: tuple[str, ...] | None = None
         self.image_shape: tuple[int, ...] | None = None
         self.history: dict[str, list[float]] = {}
+        self.trained_with: dict[str, Any] | None = None
         checks.threads(threads)
         if not isinstance(std, str):
             std = checks.non_negative("std", std)
@@ -61,7 +64,7 @@ class Classifier:
         self._scorers: dict[Any, Scorer] = {}
         self._layers = tuple(Layer.zeros(i, o, self.dtype) for i, o in pairwise(sizes))
         self._params = Parameters()
-        for layer, (weight, bias) in zip(self._layers, names, strict=True):
+        for layer, (weight, bias) in zip(self._layers, self._names, strict=True):
             dict.__setitem__(self._params, weight, layer.W)
             dict.__setitem__(self._params, bias, layer.b)
             deviation = np.sqrt(2 / layer.inputs) if std == "he" else std
@@ -210,6 +213,21 @@ class Classifier:
         callbacks: list[training.Callback] = [training.LossLines()] if verbose else []
         callbacks += [callback] if callback is not None else []
         trainer = self._trainer(data, labels, batches.size, optimizer, workers)
+        self.trained_with = settings.told(
+            {
+                "learning_rate": learning_rate,
+                "learning_rate_decay": learning_rate_decay if schedule is None else None,
+                "schedule": schedule,
+                "reg": reg,
+                "num_iters": num_iters,
+                "batch_size": None if indices is None and batch_size is None else batches.size,
+                "sampling": sampling if indices is None else "indices",
+                "optimizer": optimizer,
+                "class_weight": class_weight,
+                "early_stopping": early_stopping,
+                "restore_best": restore_best,
+            }
+        )
         history = training.History()
         self.history = vars(history)
         by_epoch = validate is not None or (callback is not None and getattr(callback, "every_epoch", True))
@@ -234,7 +252,17 @@ class Classifier:
 
     def _arguments(self) -> dict[str, int]:
         """The sizes, as the constructor takes them."""
-        raise NotImplementedError
+        widths = (self.input_size, *(layer.outputs for layer in self._layers))
+        return dict(zip(self._widths, widths, strict=True))
+
+    @classmethod
+    def _shapes(cls, arguments: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+        """The shapes of the parameters of a model of such sizes."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        widths = [arguments[name] for name in cls._widths]
+        for (weight, bias), (inputs, outputs) in zip(cls._names, pairwise(widths), strict=True):
+            shapes |= {weight: (inputs, outputs), bias: (outputs,)}
+        return shapes
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in vars(self).items() if name not in _OF_THE_PROCESS}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -78,7 +79,7 @@ def regular_or_new(path: Name) -> os.stat_result | None:
     return found
 
 
-def open_regular(path: Name) -> BinaryIO:
+def open_regular(path: Name) -> io.BufferedReader:
     """The regular file at path, open for reading.  Raises OSError for anything else, which may never end."""
     _require_regular(os.stat(path), path)  # before it is opened: to some devices that alone does something
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)

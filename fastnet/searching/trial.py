@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.searching.describing import digest
+from fastnet.digests import digest
 from fastnet.searching.grid import Point, train_arguments
 
 if TYPE_CHECKING:
