@@ -13,6 +13,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from fastnet._version import __version__
+from fastnet.divergence import DivergenceError
 from fastnet.models import MODELS, SoftmaxClassifier, TwoLayerNet
 from fastnet.normalization import Normalization
 from fastnet.optimizers import SGD, Adam, Momentum
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SGD",
     "Adam",
+    "DivergenceError",
     "EarlyStopping",
     "LogUniform",
     "Momentum",

@@ -22,7 +22,7 @@ from fastnet.normalization import Normalization
 from fastnet.optimizers import Optimizer
 from fastnet.parameters import Parameters
 from fastnet.schedules import EpochDecay, Schedule
-from fastnet.stopping import Best, EarlyStopping, Patience, monitor
+from fastnet.stopping import EarlyStopping, best_of, patience_of
 from fastnet.weights import class_factors, shares
 
 if TYPE_CHECKING:
@@ -182,8 +182,11 @@ class Classifier:
         on, and what is left of it after an exception.
 
         Raises ValueError, with the parameters untouched, for input that does not fit.  Ctrl-C, and an exception
-        from the callback, leave the parameters as of the last finished iteration.
+        from the callback, leave the parameters as of the last finished iteration.  So does DivergenceError (a
+        FloatingPointError), raised within a tenth of a second or a step after a loss or a parameter that is not finite;
+        it carries the history.
         """
+        checks.finite_params(self._params)
         workers = self._workers(threads)
         data = checks.features("X", X, self.input_size, self.dtype)
         labels = checks.labels("y", y, len(data), self.output_size)
@@ -207,9 +210,10 @@ class Classifier:
             schedules.warn_of_early_end(decay, num_iters, per_epoch)
         optimizer = optimizers.checked(optimizer, self.dtype)
         training.check_callback(callback)
-        best = self._best(restore_best, validate)
+        best = best_of(restore_best, list(self._params.values()), validate is not None)
         judges: list[training.Judge] = [] if best is None else [best.see]
-        judges += self._stops(early_stopping, validate)
+        patience = patience_of(early_stopping, validate is not None)
+        judges += [] if patience is None else [patience.over]
         callbacks: list[training.Callback] = [training.LossLines()] if verbose else []
         callbacks += [callback] if callback is not None else []
         trainer = self._trainer(data, labels, batches.size, optimizer, workers)
@@ -237,12 +241,18 @@ class Classifier:
         return self.history
 
     def predict(self, X: Any, threads: int | None = None) -> NDArray[np.int64]:
-        """The labels (N,) of X (N, D): of equal scores, the first."""
-        return np.asarray(self.loss(X, threads=threads).argmax(axis=1))
+        """The labels (N,) of X (N, D): of equal scores, the first.
+
+        Raises ValueError for input that does not fit, and where parameters, or scores, are not finite.
+        """
+        return np.asarray(self._finite_scores(X, threads).argmax(axis=1))
 
     def predict_proba(self, X: Any, threads: int | None = None) -> Array:
-        """The probabilities (N, C) of X (N, D), softmax of the scores, in the model's dtype."""
-        return softmax(self.loss(X, threads=threads))
+        """The probabilities (N, C) of X (N, D), softmax of the scores, in the model's dtype.
+
+        Raises ValueError as predict does.
+        """
+        return softmax(self._finite_scores(X, threads))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write parameters, normalisation, label names and image shape to an .npz file (see fastnet.load)."""
@@ -288,6 +298,18 @@ class Classifier:
     def _precision(self) -> str:
         """matmul_precision, which anyone may have set since the model was made."""
         return checks.matmul_precision(self.matmul_precision, self.dtype)
+
+    def _finite_scores(self, X: Any, threads: int | None) -> Array:
+        """The scores of X, of a model that may be asked what they mean."""
+        # Of the first weights alone the scores must tell, as they do: to look at a million numbers takes as long as the
+        # scores of an image.  (A weight of -inf may switch its unit off, and the scores are right.)
+        checks.finite_params(dict(list(self._params.items())[1:]))
+        scores: Array = self.loss(X, threads=threads)
+        if not np.isfinite(scores).all():
+            checks.finite_params(self._params)
+            row = int(np.argmin(np.isfinite(scores).all(axis=1)))
+            raise ValueError(f"the scores of row {row} are not finite: parameters or features are too large")
+        return scores
 
     def _scores(self, data: Array, threads: int | None) -> Array:
         """The scores of checked rows."""
@@ -363,22 +385,6 @@ class Classifier:
         # Compiled now, not when the first epoch ends: who watches the time would take it for the speed of training.
         self._scorers = dict([self._take_scorer(self._source(data), self._workers(threads))])
         return Validation(lambda: self._scores(data, threads), labels, weights)
-
-    def _best(self, restore_best: Any, validate: Validation | None) -> Best | None:
-        if restore_best is None:
-            return None
-        if validate is None:
-            raise ValueError(f"restore_best is {restore_best!r} without a validation set, expected X_val and y_val")
-        return Best(monitor("restore_best", restore_best), list(self._params.values()))
-
-    def _stops(self, early_stopping: Any, validate: Validation | None) -> list[training.Judge]:
-        if early_stopping is None:
-            return []
-        if not isinstance(early_stopping, EarlyStopping):
-            raise ValueError(f"early_stopping is {early_stopping!r}, expected fastnet.EarlyStopping() or None")
-        if validate is None:
-            raise ValueError("early_stopping needs a validation set, expected X_val and y_val")
-        return [Patience(early_stopping).over]
 
 
 def _generator(seed: Any) -> np.random.Generator:

@@ -85,3 +85,23 @@ class Best:
         """Bring back what was kept, if anything was."""
         for value, kept in zip(self._params, self._kept or self._params, strict=True):
             value[...] = kept
+
+
+def best_of(restore_best: Any, params: list[NDArray[Any]], validated: bool) -> Best | None:
+    """What keeps the best of these parameters, if anything is asked to.  Raises ValueError without a validation set."""
+    if restore_best is None:
+        return None
+    if not validated:
+        raise ValueError(f"restore_best is {restore_best!r} without a validation set, expected X_val and y_val")
+    return Best(monitor("restore_best", restore_best), params)
+
+
+def patience_of(early_stopping: Any, validated: bool) -> Patience | None:
+    """What counts the epochs for an EarlyStopping, if there is one.  Raises ValueError without a validation set."""
+    if early_stopping is None:
+        return None
+    if not isinstance(early_stopping, EarlyStopping):
+        raise ValueError(f"early_stopping is {early_stopping!r}, expected fastnet.EarlyStopping() or None")
+    if not validated:
+        raise ValueError("early_stopping needs a validation set, expected X_val and y_val")
+    return Patience(early_stopping)

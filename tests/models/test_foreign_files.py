@@ -111,10 +111,19 @@ def many_members(path):
             file.writestr(f"{number:060}.npy", b"")
 
 
+def longer_array(path):
+    with zipfile.ZipFile(path) as file:
+        members = {info.filename: file.read(info) for info in file.infolist()}
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in members.items():
+            file.writestr(name, data + bytes(BIG) if "W2" in name else data)
+
+
 HOSTILE = {
     "an unknown member": bomb,
     "a compressed member": lambda path: bomb(path, compress_type=zipfile.ZIP_DEFLATED),
     "a large array": lambda path: rewritten(path, params__W1=np.zeros((1000, 1000), np.float32)),
+    "an array with more behind it": longer_array,
     "a large header": lambda path: np.savez(path, header=np.array("a" * BIG)),
     "sizes that fit no memory": lambda path: rewritten(path, {"arguments": {**SIZES, "input_size": 10**15}}),
     "a large directory": many_members,
