@@ -38,7 +38,7 @@ def load(path: Name, kinds: Mapping[str, type[Classifier]]) -> Classifier:
     with archive.reading(path, "a model saved by fastnet") as file:
         header = file.header
         if header.get("kind", MODEL) != MODEL:
-            raise ValueError(f"it is a {header['kind']}, expected a model")
+            raise ValueError(f"it is a {header['kind']}, with which train(..., resume=True) goes on, expected a model")
         kind = kinds[header["model"]]
         layouts = layouts_of(kind, header)
         arrays = file.read(layouts)

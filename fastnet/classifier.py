@@ -60,7 +60,8 @@ class Classifier:
             std = checks.non_negative("std", std)
         elif std != "he":
             raise ValueError(f"std is {std!r}, expected a finite number of at least 0, or 'he'")
-        self._rng = _generator(seed)
+        self._seed = seed
+        self._rng = np.random.default_rng(None if seed is None else checks.whole("seed", seed, 0))
         self._scorers: dict[Any, Scorer] = {}
         self._layers = tuple(Layer.zeros(i, o, self.dtype) for i, o in pairwise(sizes))
         self._params = Parameters()
@@ -147,6 +148,9 @@ class Classifier:
         sample_weight_val: Any = None,
         early_stopping: EarlyStopping | None = None,
         restore_best: str | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        checkpoint_every: float = 10.0,
+        resume: bool = False,
     ) -> dict[str, list[float]]:
         """Gradient descent on mini-batches; changes the parameters in place.
 
@@ -175,6 +179,10 @@ class Classifier:
         early_stopping : EarlyStopping(monitor, patience, min_delta), told by X_val after each epoch; default none
         restore_best : "loss" or "accuracy" of X_val: end with the parameters of the epoch where it was best, of
             equals the first; default None, the last ones
+        checkpoint : file to keep the run in; one that is there is written over.  It is written at the beginning, every
+            checkpoint_every seconds, and at the end
+        resume : go on from that file if there is one, else begin: what was killed ends with the same bits, at any
+            number of threads, and returns the histories of the whole run
 
         Returns loss_history (one entry an iteration: the loss before its update), train_acc_history (one an
         epoch: accuracy on its last mini-batch, before the update), and val_acc_history and val_loss_history (one an
@@ -183,10 +191,12 @@ class Classifier:
 
         Raises ValueError, with the parameters untouched, for input that does not fit.  Ctrl-C, and an exception
         from the callback, leave the parameters as of the last finished iteration.  So does DivergenceError (a
-        FloatingPointError), raised within a tenth of a second or a step after a loss or a parameter that is not finite;
-        it carries the history.
+        FloatingPointError, with the history), raised soon after a loss or a parameter that is not finite.
         """
         checks.finite_params(self._params)
+        checkpoint_every = checks.non_negative("checkpoint_every", checkpoint_every)
+        if resume and checkpoint is None:
+            raise ValueError(f"resume is {resume!r} without a file to go on from, expected checkpoint=path")
         workers = self._workers(threads)
         data = checks.features("X", X, self.input_size, self.dtype)
         labels = checks.labels("y", y, len(data), self.output_size)
@@ -217,25 +227,28 @@ class Classifier:
         callbacks: list[training.Callback] = [training.LossLines()] if verbose else []
         callbacks += [callback] if callback is not None else []
         trainer = self._trainer(data, labels, batches.size, optimizer, workers)
-        self.trained_with = settings.told(
-            {
-                "learning_rate": learning_rate,
-                "learning_rate_decay": learning_rate_decay if schedule is None else None,
-                "schedule": schedule,
-                "reg": reg,
-                "num_iters": num_iters,
-                "batch_size": None if indices is None and batch_size is None else batches.size,
-                "sampling": sampling if indices is None else "indices",
-                "optimizer": optimizer,
-                "class_weight": class_weight,
-                "early_stopping": early_stopping,
-                "restore_best": restore_best,
-            }
+        rule = {"learning_rate_decay": learning_rate_decay} if schedule is None else {"schedule": schedule}
+        drawn = {"sampling": sampling, "batch_size": batch_size} if indices is None else {}
+        told = settings.told(
+            **{"learning_rate": learning_rate, "reg": reg, "num_iters": num_iters, "optimizer": optimizer},
+            **{"class_weight": class_weight, "early_stopping": early_stopping, "restore_best": restore_best},
+            **(rule | drawn),
         )
-        history = training.History()
-        self.history = vars(history)
+        history, keeper = training.History(), None
+        if checkpoint is not None:
+            from fastnet import runs  # imports zipfile
+
+            table = plan.rates(np.arange(num_iters)) if callable(schedule) else None
+            own = runs.identity(
+                self, told, X=data, y=labels, weights=weights, indices=indices, X_val=X_val, y_val=y_val,
+                weights_val=sample_weight_val, schedule=table,
+            )  # fmt: skip
+            run = runs.Run(self, trainer, batches, history, best, patience, num_iters, per_epoch, **own)
+            keeper = runs.Checkpoint(checkpoint, checkpoint_every, run)
+            keeper.begin(resume)
+        self.history, self.trained_with = vars(history), told
         by_epoch = validate is not None or (callback is not None and getattr(callback, "every_epoch", True))
-        training.run(trainer, batches, optimizer, plan, history, validate, judges, callbacks, by_epoch)
+        training.run(trainer, batches, optimizer, plan, history, validate, judges, callbacks, by_epoch, keeper)
         if best is not None:
             best.restore()
         return self.history
@@ -385,9 +398,3 @@ class Classifier:
         # Compiled now, not when the first epoch ends: who watches the time would take it for the speed of training.
         self._scorers = dict([self._take_scorer(self._source(data), self._workers(threads))])
         return Validation(lambda: self._scores(data, threads), labels, weights)
-
-
-def _generator(seed: Any) -> np.random.Generator:
-    if seed is not None:
-        seed = checks.whole("seed", seed, 0)
-    return np.random.default_rng(seed)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 
-def told(settings: Mapping[str, Any]) -> dict[str, Any]:
+def told(**settings: Any) -> dict[str, Any]:
     """Settings of a training in JSON's types: numbers and names as they are, rules with their numbers."""
     return {name: _word(value) for name, value in settings.items()}
 

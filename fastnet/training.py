@@ -71,6 +71,19 @@ class Punctual(Protocol):
         """How many iterations after the first `done` it must be called at the latest, at least 1."""
 
 
+class Keeper(Protocol):
+    """What keeps a run on disk (fastnet.runs.Checkpoint)."""
+
+    done: int  # iterations, when training begins
+    over: bool  # whether a judge has ended it by then
+
+    def keep(self, done: int, over: bool) -> None:
+        """So many iterations are done."""
+
+    def keep_if_due(self, done: int, over: bool) -> None:
+        """The same, of a run that goes on."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """How long to train, how fast, and how much L2.
@@ -119,6 +132,7 @@ def run(
     judges: list[Judge],
     callbacks: list[Callback],
     by_epoch: bool,
+    keeper: Keeper | None = None,
 ) -> None:
     """Train until the plan ends, a judge of the validation set says so, or a callback; write into history.
 
@@ -126,9 +140,10 @@ def run(
     when training begins.  An interrupt, or an exception of a callback, leaves them as the last finished iteration did;
     so does DivergenceError, raised at the return to Python after a loss or a parameter that is not finite.
     """
+    done, over = (0, False) if keeper is None else (keeper.done, keeper.over)
     pace, guard = _Pace(), Guard(trainer)
     start = time.perf_counter()
-    done, stop = 0, False
+    stop = over
     while done < plan.num_iters and not stop:
         count = min(pace.steps, plan.num_iters - done)
         if by_epoch:
@@ -153,7 +168,7 @@ def run(
             history.val_acc_history.append(scored.accuracy)
             history.val_loss_history.append(scored.loss)
             verdicts = [judge(scored) for judge in judges]  # each must see it
-            stop = True in verdicts
+            stop = over = True in verdicts
         progress = Progress(
             iteration=done,
             num_iters=plan.num_iters,
@@ -163,8 +178,15 @@ def run(
             val_accuracy=history.val_acc_history[-1] if history.val_acc_history else None,
             val_loss=history.val_loss_history[-1] if history.val_loss_history else None,
         )
-        for callback in callbacks:
-            stop = asks_to_stop(callback(progress)) or stop
+        try:
+            for callback in callbacks:
+                stop = asks_to_stop(callback(progress)) or stop
+        except BaseException:
+            if keeper is not None:
+                keeper.keep(done, over)
+            raise
+        if keeper is not None:
+            (keeper.keep if stop or done == plan.num_iters else keeper.keep_if_due)(done, over)
 
 
 class LossLines:
