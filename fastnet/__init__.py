@@ -13,7 +13,8 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from fastnet._version import __version__
-from fastnet.models import SoftmaxClassifier, TwoLayerNet
+from fastnet.divergence import DivergenceError
+from fastnet.models import MODELS, SoftmaxClassifier, TwoLayerNet
 from fastnet.normalization import Normalization
 from fastnet.optimizers import SGD, Adam, Momentum
 from fastnet.stopping import EarlyStopping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SGD",
     "Adam",
+    "DivergenceError",
     "EarlyStopping",
     "LogUniform",
     "Momentum",
@@ -52,9 +54,10 @@ def __getattr__(name: str) -> Any:
 def load(path: str | PathLike[str]) -> TwoLayerNet | SoftmaxClassifier:
     """The model that `save` wrote to path.
 
-    Raises OSError where the file cannot be read, ValueError where it is no model.
+    Raises OSError where there is no regular file that can be read, ValueError where it is no model.
     """
-    from fastnet import checkpoints  # and with it tempfile and zipfile, which `import fastnet` does without
+    from fastnet import checkpoints  # and with it zipfile, which `import fastnet` does without
 
-    model: TwoLayerNet | SoftmaxClassifier = checkpoints.load(path)
-    return model
+    model: Any = checkpoints.load(path, MODELS)
+    found: TwoLayerNet | SoftmaxClassifier = model
+    return found

@@ -36,12 +36,26 @@ class Batches(Protocol):
         """The next `count` mini-batches."""
 
 
+class Resumable(Batches):
+    """Batches that another process can go on with; what they depend on beside a generator is here."""
+
+    @property
+    def waiting(self) -> Rows:
+        """Batches (count, size) that have been drawn and not yet been taken."""
+        return np.empty((0, self.size), np.int64)
+
+    def go_on(self, done: int, waiting: Rows) -> None:
+        """Be as after so many batches.  Raises ValueError where the waiting ones are none of these."""
+        if len(waiting):
+            raise ValueError(f"{len(waiting)} batches wait, expected none")
+
+
 def _alike(rows: Rows) -> Drawn:
     """Batches of rows that count as one each."""
     return Drawn(rows, None, np.full(len(rows), float(rows.shape[1])))
 
 
-class Replacement:
+class Replacement(Resumable):
     """Each row of each batch drawn anew from all rows."""
 
     def __init__(self, rng: np.random.Generator, num_train: int, size: int) -> None:
@@ -51,7 +65,7 @@ class Replacement:
         return _alike(self._rng.integers(0, self.num_train, size=(count, self.size)))
 
 
-class Shuffle:
+class Shuffle(Resumable):
     """Epochs of a random permutation, cut into batches; rows that do not fill a batch wait for the next epoch."""
 
     def __init__(self, rng: np.random.Generator, num_train: int, size: int) -> None:
@@ -70,8 +84,15 @@ class Shuffle:
             missing -= len(parts[-1])
         return _alike(np.concatenate(parts))
 
+    @property
+    def waiting(self) -> Rows:
+        return self._rest
 
-class FullBatch:
+    def go_on(self, done: int, waiting: Rows) -> None:
+        self._rest = checks.integers("waiting", waiting, self.num_train, "row numbers")
+
+
+class FullBatch(Resumable):
     """All rows, in order, in every step."""
 
     def __init__(self, num_train: int) -> None:
@@ -81,7 +102,7 @@ class FullBatch:
         return _alike(np.arange(self.size, dtype=np.int64).reshape(1, -1))
 
 
-class Replay:
+class Replay(Resumable):
     """A given sequence, a row of `indices` for each step."""
 
     def __init__(self, indices: Rows, num_train: int) -> None:
@@ -92,14 +113,18 @@ class Replay:
         first, self._next = self._next, self._next + count
         return _alike(self._indices[first : self._next])
 
+    def go_on(self, done: int, waiting: Rows) -> None:
+        super().go_on(done, waiting)
+        self._next = done
 
-class Weighted:
+
+class Weighted(Resumable):
     """Mini-batches of which each row counts as much as its weight says.
 
     Batches of row numbers among `present`; weights (num,) is for all rows, and no batch may have a sum of 0.
     """
 
-    def __init__(self, batches: Batches, weights: Weights, present: Rows) -> None:
+    def __init__(self, batches: Resumable, weights: Weights, present: Rows) -> None:
         self._batches, self._weights, self._present = batches, weights, present
         self.size, self.num_train = batches.size, batches.num_train
 
@@ -108,6 +133,13 @@ class Weighted:
         weights = self._weights[rows]
         total = weights.sum(axis=1)
         return Drawn(rows, weights / total[:, np.newaxis], total)
+
+    @property
+    def waiting(self) -> Rows:
+        return self._batches.waiting
+
+    def go_on(self, done: int, waiting: Rows) -> None:
+        self._batches.go_on(done, waiting)
 
 
 def batches_of(
@@ -118,7 +150,7 @@ def batches_of(
     sampling: Any,
     indices: Any,
     weights: Weights | None,
-) -> tuple[Batches, int]:
+) -> tuple[Resumable, int]:
     """The batches that the arguments of `train` ask for, and how many.
 
     Raises ValueError for arguments that do not fit, and for a batch in `indices` whose rows all have weight 0.
@@ -142,7 +174,7 @@ def batches_of(
     return Weighted(_drawn(rng, len(present), batch_size, sampling), weights, present), num_iters
 
 
-def _drawn(rng: np.random.Generator, num_train: int, batch_size: Any, sampling: Any) -> Batches:
+def _drawn(rng: np.random.Generator, num_train: int, batch_size: Any, sampling: Any) -> Resumable:
     if sampling not in ("replacement", "shuffle"):
         raise ValueError(f"sampling is {sampling!r}, expected 'replacement' or 'shuffle'")
     if batch_size is None:

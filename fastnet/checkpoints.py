@@ -1,102 +1,123 @@
-"""Models on disk: one .npz file, nothing in it pickled."""
+"""Models on disk: the archive that `save` writes and `fastnet.load` reads."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import json
-import os
-import tempfile
-import zipfile
-from os import PathLike
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet import checks
-from fastnet.classifier import Classifier
-from fastnet.models import MODELS
+from fastnet import archive, checks
+from fastnet.archive import Layout
+from fastnet.checks import Array
+from fastnet.files import Name
 from fastnet.normalization import Normalization
 
-FORMAT = 1
+if TYPE_CHECKING:
+    from fastnet.classifier import Classifier
+
+MODEL = "model"  # the kinds of archive
+_DTYPES = ("float32", "float64")
 
 
-def save(model: Classifier, path: str | PathLike[str]) -> None:
-    """Write model to path, under exactly that name.  An existing file is replaced only by a finished one."""
-    arrays: dict[str, Any] = {f"params.{name}": value for name, value in model.params.items()}
+def save(model: Classifier, path: Name) -> None:
+    """Write model to path, under exactly that name.  An existing file is replaced only by a finished one.
+
+    Raises ValueError for a model that could not be loaded again, OSError where path cannot be written or names
+    anything but a regular file; in either case what was there stays.
+    """
+    checks.finite_params(model.params)
+    archive.write(path, {"kind": MODEL, **header_of(model)}, arrays_of(model))
+
+
+def load(path: Name, kinds: Mapping[str, type[Classifier]]) -> Classifier:
+    """The model that save wrote, of one of these kinds.
+
+    Raises OSError where there is no regular file that can be read, ValueError where it is no model.
+    """
+    with archive.reading(path, "a model saved by fastnet") as file:
+        header = file.header
+        if header.get("kind", MODEL) != MODEL:
+            raise ValueError(f"it is a {header['kind']}, with which train(..., resume=True) goes on, expected a model")
+        kind = kinds[header["model"]]
+        layouts = layouts_of(kind, header)
+        arrays = file.read(layouts)
+        model = kind(**header["arguments"], dtype=header["dtype"])
+        restore(model, header, arrays)
+        return model
+
+
+def header_of(model: Classifier) -> dict[str, Any]:
+    """What a file says of a model, beside its arrays."""
+    model._mean_and_scale()  # raises where the normalisation does not fit the model
+    normalization = model.normalization
+    return {
+        "model": type(model).__name__,
+        "arguments": model._arguments(),
+        "dtype": str(model.dtype),
+        "normalization": None if normalization is None else "mean" if normalization.scale is None else "standard",
+        "matmul_precision": model._precision(),
+        "label_names": _names(model.label_names),
+        "image_shape": _shape(model.image_shape),
+        "random_state": model._rng.bit_generator.state,
+        "trained_with": model.trained_with,
+    }
+
+
+def arrays_of(model: Classifier) -> dict[str, Array]:
+    """A model's arrays under their names in a file."""
+    arrays = {f"params.{name}": value for name, value in model.params.items()}
     if model.normalization is not None:
         arrays["mean"] = model.normalization.mean
         if model.normalization.scale is not None:
             arrays["scale"] = model.normalization.scale
-    header = {
-        "format": FORMAT,
-        "model": type(model).__name__,
-        "arguments": model._arguments(),
-        "dtype": str(model.dtype),
-        "matmul_precision": model.matmul_precision,
-        "arrays": list(arrays),
-        "label_names": model.label_names,
-        "image_shape": model.image_shape,
-    }
-    target = Path(os.path.realpath(path))  # a link stays a link
-    if not target.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "no such folder", str(target.parent))
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
-    try:
-        with open(descriptor, "wb") as file:
-            np.savez(file, header=np.array(json.dumps(header)), **arrays)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    return arrays
 
 
-def load(path: str | PathLike[str]) -> Any:
-    """The model that save wrote: a TwoLayerNet or a SoftmaxClassifier.
-
-    Raises OSError where the file cannot be read, ValueError where it is no model.
-    """
-    with open(path, "rb") as raw:
-        try:
-            if not zipfile.is_zipfile(raw):
-                raise ValueError("it is no .npz archive")
-            raw.seek(0)
-            with np.load(raw, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            if "header" not in arrays:
-                raise ValueError(f"it holds {', '.join(arrays)}, expected a header and parameters")
-            header = json.loads(str(arrays.pop("header")))
-            if header["format"] != FORMAT:
-                raise ValueError(f"its format is {header['format']}, this version reads {FORMAT}")
-            return _restore(header, arrays)
-        except Exception as error:  # the readers of a damaged archive may raise anything at all
-            raise ValueError(f"{path}: not a model saved by fastnet ({error})") from error
+def layouts_of(kind: type[Classifier], header: Mapping[str, Any]) -> dict[str, Layout]:
+    """What those arrays must be, by a model's kind and its header; ValueError where that says nothing sensible."""
+    arguments, name = header["arguments"], header["dtype"]
+    if not isinstance(arguments, dict) or tuple(arguments) != kind._widths:
+        raise ValueError(f"its sizes are {arguments}, expected {', '.join(kind._widths)}")
+    for size in kind._widths:
+        checks.whole(size, arguments[size], 1)
+    if name not in _DTYPES:
+        raise ValueError(f"its dtype is {name}, expected {' or '.join(_DTYPES)}")
+    layouts = {f"params.{p}": Layout(np.dtype(name), shape) for p, shape in kind._shapes(arguments).items()}
+    if header["format"] == 1:  # whose list of arrays says how rows are normalised
+        features = [array for array in ("mean", "scale") if array in header["arrays"]]
+    else:
+        features = {None: [], "mean": ["mean"], "standard": ["mean", "scale"]}[header["normalization"]]
+    return layouts | dict.fromkeys(features, Layout(np.dtype(np.float64), (arguments["input_size"],)))
 
 
-def _restore(header: dict[str, Any], arrays: dict[str, Any]) -> Classifier:
-    if set(arrays) != set(header["arrays"]):
-        raise ValueError(f"it holds {', '.join(arrays)}, expected {', '.join(header['arrays'])}")
-    kinds: dict[str, Any] = {kind.__name__: kind for kind in MODELS}
-    model: Classifier = kinds[header["model"]](**header["arguments"], dtype=header["dtype"])
+def restore(model: Classifier, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+    """Make a model the one that these tell of.  Raises ValueError for what none could be."""
+    params = {name.removeprefix("params."): a for name, a in arrays.items() if name.startswith("params.")}
+    checks.finite_params(params)
     model.matmul_precision = checks.matmul_precision(header.get("matmul_precision", "highest"), model.dtype)
-    model.params = {name.removeprefix("params."): a for name, a in arrays.items() if name.startswith("params.")}
+    model.params = params
     if "mean" in arrays:
         model.normalization = Normalization(arrays["mean"], arrays.get("scale"))
         model._mean_and_scale()  # raises if they do not fit the model
-    model.label_names = _tuple(header["label_names"])
-    model.image_shape = _tuple(header["image_shape"])
-    return model
+    model.label_names = _names(header["label_names"])
+    model.image_shape = _shape(header["image_shape"])
+    if "random_state" in header:
+        model._rng.bit_generator.state = header["random_state"]
+    model.trained_with = header.get("trained_with")
 
 
-def _tuple(values: list[Any] | None) -> tuple[Any, ...] | None:
-    return None if values is None else tuple(values)
+def _names(values: Any) -> tuple[str, ...] | None:
+    if values is None:
+        return None
+    if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f"label_names are {values!r}, expected strings, or None")
+    return tuple(map(str, values))  # NumPy's own strings, too
 
 
-def _umask() -> int:
-    """The permissions that new files of this process do without (it can only be read by setting it)."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _shape(values: Any) -> tuple[int, ...] | None:
+    if values is None:
+        return None
+    if not isinstance(values, list | tuple):
+        raise ValueError(f"image_shape is {values!r}, expected whole numbers, or None")
+    return tuple(checks.whole("a length of image_shape", value, 1) for value in values)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import operator
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,18 @@ def features(name: str, X: Any, inputs: int, dtype: np.dtype[Any]) -> Array:
     array = np.ascontiguousarray(array)
     # A header of our own: the caller's may get another shape meanwhile (a callback is enough).
     return array.view() if array.flags.aligned else array.copy()
+
+
+def finite_params(params: Mapping[str, Array]) -> None:
+    """Raise ValueError where a parameter is not finite."""
+    for name, value in params.items():
+        # One pass without a copy; a sum that is finite has no other terms.  Of large numbers it may not be.
+        with np.errstate(all="ignore"):
+            sound = math.isfinite(value.sum()) or bool(np.isfinite(value).all())
+        if not sound:
+            raise ValueError(
+                f"{name} holds nan or infinity, expected finite parameters: set good ones, or make the model anew"
+            )
 
 
 def _require_finite(name: str, array: Array, dtype: np.dtype[Any]) -> None:

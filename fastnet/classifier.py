@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastnet import checks, optimizers, schedules, training
+from fastnet import checks, optimizers, schedules, settings, training
 from fastnet.batches import batches_of
 from fastnet.checks import Array
 from fastnet.engine.step.memory import Layer, Source
@@ -23,7 +23,7 @@ from fastnet.normalization import Normalization
 from fastnet.optimizers import Optimizer
 from fastnet.parameters import Parameters
 from fastnet.schedules import Clock, EpochDecay, Schedule
-from fastnet.stopping import Best, EarlyStopping, Patience, monitor
+from fastnet.stopping import EarlyStopping, best_of, patience_of
 from fastnet.weights import class_factors, shares
 
 if TYPE_CHECKING:
@@ -36,10 +36,12 @@ _OF_THE_PROCESS = ("_layers", "_params", "_scorers", "history")  # attributes th
 class Classifier:
     """What the two models share.  sizes are the widths from the inputs to the classes."""
 
+    _widths: ClassVar[tuple[str, ...]]  # the sizes, as the constructor's arguments are called
+    _names: ClassVar[tuple[tuple[str, str], ...]]  # of the weights and the bias of each layer
+
     def __init__(
         self,
         sizes: tuple[int, ...],
-        names: tuple[tuple[str, str], ...],
         std: float | str,
         dtype: DTypeLike,
         seed: int | None,
@@ -53,16 +55,18 @@ class Classifier:
         self.label_names: tuple[str, ...] | None = None
         self.image_shape: tuple[int, ...] | None = None
         self.history: dict[str, list[float]] = {}
+        self.trained_with: dict[str, Any] | None = None
         checks.threads(threads)
         if not isinstance(std, str):
             std = checks.non_negative("std", std)
         elif std != "he":
             raise ValueError(f"std is {std!r}, expected a finite number of at least 0, or 'he'")
-        self._rng = _generator(seed)
+        self._seed = seed
+        self._rng = np.random.default_rng(None if seed is None else checks.whole("seed", seed, 0))
         self._scorers: dict[Any, Scorer] = {}
         self._layers = tuple(Layer.zeros(i, o, self.dtype) for i, o in pairwise(sizes))
         self._params = Parameters()
-        for layer, (weight, bias) in zip(self._layers, names, strict=True):
+        for layer, (weight, bias) in zip(self._layers, self._names, strict=True):
             dict.__setitem__(self._params, weight, layer.W)
             dict.__setitem__(self._params, bias, layer.b)
             deviation = np.sqrt(2 / layer.inputs) if std == "he" else std
@@ -145,6 +149,9 @@ class Classifier:
         sample_weight_val: Any = None,
         early_stopping: EarlyStopping | None = None,
         restore_best: str | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        checkpoint_every: float = 10.0,
+        resume: bool = False,
     ) -> dict[str, list[float]]:
         """Gradient descent on mini-batches; changes the parameters in place.
 
@@ -174,6 +181,10 @@ class Classifier:
         early_stopping : EarlyStopping(monitor, patience, min_delta), told by X_val after each epoch; default none
         restore_best : "loss" or "accuracy" of X_val: end with the parameters of the epoch where it was best, of
             equals the first; default None, the last ones
+        checkpoint : file to keep the run in; one that is there is written over.  It is written at the beginning, every
+            checkpoint_every seconds, and at the end
+        resume : go on from that file if there is one, else begin: what was killed ends with the same bits, at any
+            number of threads, and returns the histories of the whole run
 
         Returns loss_history (one entry an iteration: the loss before its update), train_acc_history (one an
         epoch: accuracy on its last mini-batch, before the update), and val_acc_history and val_loss_history (one an
@@ -181,8 +192,13 @@ class Classifier:
         on, and what is left of it after an exception.
 
         Raises ValueError, with the parameters untouched, for input that does not fit.  Ctrl-C, and an exception
-        from the callback, leave the parameters as of the last finished iteration.
+        from the callback, leave the parameters as of the last finished iteration.  So does DivergenceError (a
+        FloatingPointError, with the history), raised soon after a loss or a parameter that is not finite.
         """
+        checks.finite_params(self._params)
+        checkpoint_every = checks.non_negative("checkpoint_every", checkpoint_every)
+        if resume and checkpoint is None:
+            raise ValueError(f"resume is {resume!r} without a file to go on from, expected checkpoint=path")
         workers = self._workers(threads)
         data = checks.features("X", X, self.input_size, self.dtype)
         labels = checks.labels("y", y, len(data), self.output_size)
@@ -206,35 +222,59 @@ class Classifier:
             schedules.warn_of_early_end(decay, num_iters, per_epoch)
         optimizer = optimizers.checked(optimizer, self.dtype)
         training.check_callback(callback)
-        best = self._best(restore_best, validate)
+        best = best_of(restore_best, list(self._params.values()), validate is not None)
         judges: list[training.Judge] = [] if best is None else [best.see]
-        judges += self._stops(early_stopping, validate)
+        patience = patience_of(early_stopping, validate is not None)
+        judges += [] if patience is None else [patience.over]
         callbacks: list[training.Callback] = [training.LossLines()] if verbose else []
         callbacks += [callback] if callback is not None else []
         callbacks += [schedule.over] if isinstance(schedule, Clock) else []
         trainer = self._trainer(data, labels, batches.size, optimizer, workers)
-        history = training.History()
-        self.history = vars(history)
+        rule = {"learning_rate_decay": learning_rate_decay} if schedule is None else {"schedule": schedule}
+        drawn = {"sampling": sampling, "batch_size": batch_size} if indices is None else {}
+        told = settings.told(
+            **{"learning_rate": learning_rate, "reg": reg, "num_iters": num_iters, "optimizer": optimizer},
+            **{"class_weight": class_weight, "early_stopping": early_stopping, "restore_best": restore_best},
+            **(rule | drawn),
+        )
+        history, keeper = training.History(), None
+        if checkpoint is not None:
+            from fastnet import runs  # imports zipfile
+
+            table = plan.rates(np.arange(num_iters)) if callable(schedule) else None
+            own = runs.identity(
+                self, told, X=data, y=labels, weights=weights, indices=indices, X_val=X_val, y_val=y_val,
+                weights_val=sample_weight_val, schedule=table,
+            )  # fmt: skip
+            run = runs.Run(self, trainer, batches, history, best, patience, num_iters, per_epoch, **own)
+            keeper = runs.Checkpoint(checkpoint, checkpoint_every, run)
+            keeper.begin(resume)
+        self.history, self.trained_with = vars(history), told
         by_epoch = validate is not None or (callback is not None and getattr(callback, "every_epoch", True))
-        training.run(trainer, batches, optimizer, plan, history, validate, judges, callbacks, by_epoch)
+        training.run(trainer, batches, optimizer, plan, history, validate, judges, callbacks, by_epoch, keeper)
         if best is not None:
             best.restore()
         return self.history
 
     def predict(self, X: Any, threads: int | None = None, *, views: Iterable[View] | None = None) -> NDArray[np.int64]:
-        """The labels (N,) of X (N, D): of equal scores, the first; with views, of equal mean probabilities."""
-        scores = self.loss(X, threads=threads) if views is None else self.predict_proba(X, threads, views=views)
+        """The labels (N,) of X (N, D): of equal scores, the first; with views, of equal mean probabilities.
+
+        Raises ValueError for input that does not fit, and where parameters, or scores, are not finite.
+        """
+        scores = self._finite_scores(X, threads) if views is None else self.predict_proba(X, threads, views=views)
         return np.asarray(scores.argmax(axis=1))
 
     def predict_proba(self, X: Any, threads: int | None = None, *, views: Iterable[View] | None = None) -> Array:
         """The probabilities (N, C) of X (N, D), softmax of the scores, in the model's dtype.
 
         views : their mean over these views of each image (see fastnet.images.views), which needs the image_shape
+
+        Raises ValueError as predict does.
         """
         if views is None:
-            return softmax(self.loss(X, threads=threads))
+            return softmax(self._finite_scores(X, threads))
         data = checks.features("X", X, self.input_size, self.dtype)
-        return averaged(lambda rows: softmax(self._scores(rows, threads)), data, self.image_shape, views)
+        return averaged(lambda rows: softmax(self._finite_scores(rows, threads)), data, self.image_shape, views)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write parameters, normalisation, label names and image shape to an .npz file (see fastnet.load)."""
@@ -244,7 +284,17 @@ class Classifier:
 
     def _arguments(self) -> dict[str, int]:
         """The sizes, as the constructor takes them."""
-        raise NotImplementedError
+        widths = (self.input_size, *(layer.outputs for layer in self._layers))
+        return dict(zip(self._widths, widths, strict=True))
+
+    @classmethod
+    def _shapes(cls, arguments: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+        """The shapes of the parameters of a model of such sizes."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        widths = [arguments[name] for name in cls._widths]
+        for (weight, bias), (inputs, outputs) in zip(cls._names, pairwise(widths), strict=True):
+            shapes |= {weight: (inputs, outputs), bias: (outputs,)}
+        return shapes
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in vars(self).items() if name not in _OF_THE_PROCESS}
@@ -270,6 +320,18 @@ class Classifier:
     def _precision(self) -> str:
         """matmul_precision, which anyone may have set since the model was made."""
         return checks.matmul_precision(self.matmul_precision, self.dtype)
+
+    def _finite_scores(self, X: Any, threads: int | None) -> Array:
+        """The scores of X, of a model that may be asked what they mean."""
+        # Of the first weights alone the scores must tell, as they do: to look at a million numbers takes as long as the
+        # scores of an image.  (A weight of -inf may switch its unit off, and the scores are right.)
+        checks.finite_params(dict(list(self._params.items())[1:]))
+        scores: Array = self.loss(X, threads=threads)
+        if not np.isfinite(scores).all():
+            checks.finite_params(self._params)
+            row = int(np.argmin(np.isfinite(scores).all(axis=1)))
+            raise ValueError(f"the scores of row {row} are not finite: parameters or features are too large")
+        return scores
 
     def _scores(self, data: Array, threads: int | None) -> Array:
         """The scores of checked rows."""
@@ -346,25 +408,3 @@ class Classifier:
         # Compiled now, not when the first epoch ends: who watches the time would take it for the speed of training.
         self._scorers = dict([self._take_scorer(self._source(data), self._workers(threads))])
         return Validation(lambda: self._scores(data, threads), labels, weights)
-
-    def _best(self, restore_best: Any, validate: Validation | None) -> Best | None:
-        if restore_best is None:
-            return None
-        if validate is None:
-            raise ValueError(f"restore_best is {restore_best!r} without a validation set, expected X_val and y_val")
-        return Best(monitor("restore_best", restore_best), list(self._params.values()))
-
-    def _stops(self, early_stopping: Any, validate: Validation | None) -> list[training.Judge]:
-        if early_stopping is None:
-            return []
-        if not isinstance(early_stopping, EarlyStopping):
-            raise ValueError(f"early_stopping is {early_stopping!r}, expected fastnet.EarlyStopping() or None")
-        if validate is None:
-            raise ValueError("early_stopping needs a validation set, expected X_val and y_val")
-        return [Patience(early_stopping).over]
-
-
-def _generator(seed: Any) -> np.random.Generator:
-    if seed is not None:
-        seed = checks.whole("seed", seed, 0)
-    return np.random.default_rng(seed)

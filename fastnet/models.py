@@ -10,8 +10,6 @@ Network Case Study"; the 0.5 makes the gradient of the L2 term reg * W.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -41,6 +39,9 @@ class TwoLayerNet(Classifier):
     normalization : a Normalization applied to every X, or None
     """
 
+    _widths = ("input_size", "hidden_size", "output_size")
+    _names = (("W1", "b1"), ("W2", "b2"))
+
     def __init__(
         self,
         input_size: int,
@@ -57,11 +58,7 @@ class TwoLayerNet(Classifier):
             checks.whole("hidden_size", hidden_size, 1),
             checks.whole("output_size", output_size, 2),
         )
-        super().__init__(sizes, (("W1", "b1"), ("W2", "b2")), std, dtype, seed, threads, matmul_precision)
-
-    def _arguments(self) -> dict[str, int]:
-        hidden = self._layers[0].outputs
-        return {"input_size": self.input_size, "hidden_size": hidden, "output_size": self.output_size}
+        super().__init__(sizes, std, dtype, seed, threads, matmul_precision)
 
 
 class SoftmaxClassifier(Classifier):
@@ -71,6 +68,9 @@ class SoftmaxClassifier(Classifier):
 
     params : {"W": (D, C), "b": (C,)}
     """
+
+    _widths = ("input_size", "output_size")
+    _names = (("W", "b"),)
 
     def __init__(
         self,
@@ -83,10 +83,7 @@ class SoftmaxClassifier(Classifier):
         matmul_precision: str = "highest",
     ) -> None:
         sizes = (checks.whole("input_size", input_size, 1), checks.whole("output_size", output_size, 2))
-        super().__init__(sizes, (("W", "b"),), std, dtype, seed, threads, matmul_precision)
-
-    def _arguments(self) -> dict[str, int]:
-        return {"input_size": self.input_size, "output_size": self.output_size}
+        super().__init__(sizes, std, dtype, seed, threads, matmul_precision)
 
 
-MODELS: Iterable[type[Classifier]] = (TwoLayerNet, SoftmaxClassifier)
+MODELS: dict[str, type[Classifier]] = {kind.__name__: kind for kind in (TwoLayerNet, SoftmaxClassifier)}

@@ -56,15 +56,16 @@ class Patience:
     """Counts the epochs since the last gain; nan, which no comparison likes, is none."""
 
     def __init__(self, rule: EarlyStopping) -> None:
-        self._rule, self._lowest, self._waited = rule, math.inf, 0
+        self._rule = rule
+        self.lowest, self.waited = math.inf, 0
 
     def over(self, scored: Scored) -> bool:
         """Whether, after one more epoch, it is time to stop."""
         cost = scored.cost(self._rule.monitor)
-        self._waited += 1
-        if cost < self._lowest - self._rule.min_delta:
-            self._lowest, self._waited = cost, 0
-        return self._waited >= self._rule.patience
+        self.waited += 1
+        if cost < self.lowest - self._rule.min_delta:
+            self.lowest, self.waited = cost, 0
+        return self.waited >= self._rule.patience
 
 
 class Best:
@@ -72,16 +73,36 @@ class Best:
 
     def __init__(self, monitor: str, params: list[NDArray[Any]]) -> None:
         self._monitor, self._params = monitor, params
-        self._lowest = math.inf
-        self._kept: list[NDArray[Any]] | None = None
+        self.lowest = math.inf
+        self.kept: list[NDArray[Any]] | None = None
 
     def see(self, scored: Scored) -> None:
         """Keep what is better than all before."""
         cost = scored.cost(self._monitor)
-        if cost < self._lowest:
-            self._lowest, self._kept = cost, [np.array(value) for value in self._params]
+        if cost < self.lowest:
+            self.lowest, self.kept = cost, [np.array(value) for value in self._params]
 
     def restore(self) -> None:
         """Bring back what was kept, if anything was."""
-        for value, kept in zip(self._params, self._kept or self._params, strict=True):
+        for value, kept in zip(self._params, self.kept or self._params, strict=True):
             value[...] = kept
+
+
+def best_of(restore_best: Any, params: list[NDArray[Any]], validated: bool) -> Best | None:
+    """What keeps the best of these parameters, if anything is asked to.  Raises ValueError without a validation set."""
+    if restore_best is None:
+        return None
+    if not validated:
+        raise ValueError(f"restore_best is {restore_best!r} without a validation set, expected X_val and y_val")
+    return Best(monitor("restore_best", restore_best), params)
+
+
+def patience_of(early_stopping: Any, validated: bool) -> Patience | None:
+    """What counts the epochs for an EarlyStopping, if there is one.  Raises ValueError without a validation set."""
+    if early_stopping is None:
+        return None
+    if not isinstance(early_stopping, EarlyStopping):
+        raise ValueError(f"early_stopping is {early_stopping!r}, expected fastnet.EarlyStopping() or None")
+    if not validated:
+        raise ValueError("early_stopping needs a validation set, expected X_val and y_val")
+    return Patience(early_stopping)

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnet.batches import Batches, Weights
+from fastnet.divergence import DivergenceError, Guard, Steps
 from fastnet.optimizers import Optimizer
 from fastnet.schedules import Rates
 from fastnet.stopping import Scored
@@ -71,17 +71,17 @@ class Punctual(Protocol):
         """How many iterations after the first `done` it must be called at the latest, at least 1."""
 
 
-class Steps(Protocol):
-    """The engine's side of the loop (fastnet.engine.session.Trainer)."""
+class Keeper(Protocol):
+    """What keeps a run on disk (fastnet.runs.Checkpoint)."""
 
-    def run(
-        self,
-        rows: NDArray[np.int64],
-        coefficients: NDArray[np.float64],
-        reg: NDArray[np.float64],
-        shares: NDArray[Any] | None,
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """A step for each row of coefficients: its loss before the update, and its accuracy."""
+    done: int  # iterations, when training begins
+    over: bool  # whether a judge has ended it by then
+
+    def keep(self, done: int, over: bool) -> None:
+        """So many iterations are done."""
+
+    def keep_if_due(self, done: int, over: bool) -> None:
+        """The same, of a run that goes on."""
 
 
 @dataclass(frozen=True)
@@ -132,15 +132,18 @@ def run(
     judges: list[Judge],
     callbacks: list[Callback],
     by_epoch: bool,
+    keeper: Keeper | None = None,
 ) -> None:
     """Train until the plan ends, a judge of the validation set says so, or a callback; write into history.
 
-    With by_epoch, callbacks see the end of every epoch.  The parameters are the trainer's, changed in place.  An
-    interrupt, or an exception of a callback, leaves them as the last finished iteration did.
+    With by_epoch, callbacks see the end of every epoch.  The parameters are the trainer's, changed in place, and finite
+    when training begins.  An interrupt, or an exception of a callback, leaves them as the last finished iteration did;
+    so does DivergenceError, raised at the return to Python after a loss or a parameter that is not finite.
     """
-    pace = _Pace()
+    done, over = (0, False) if keeper is None else (keeper.done, keeper.over)
+    pace, guard = _Pace(), Guard(trainer)
     start = time.perf_counter()
-    done, stop = 0, False
+    stop = over
     while done < plan.num_iters and not stop:
         count = min(pace.steps, plan.num_iters - done)
         if by_epoch:
@@ -152,18 +155,20 @@ def run(
         began = time.perf_counter()
         drawn = batches.take(count)
         reg = np.broadcast_to(plan.reg(drawn.weight), count)
-        losses, accuracies = trainer.run(drawn.rows, coefficients, reg, drawn.shares)
+        losses, accuracies = guard.run(drawn.rows, coefficients, reg, drawn.shares)
         pace.observe(count, time.perf_counter() - began)
         history.loss_history += losses.tolist()
-        ends = [k for k in range(done + 1, done + count + 1) if k % plan.iterations_per_epoch == 0]
+        ends = [k for k in range(done + 1, done + len(losses) + 1) if k % plan.iterations_per_epoch == 0]
         history.train_acc_history += [float(accuracies[k - done - 1]) for k in ends]
-        done += count
+        done += len(losses)
+        if len(losses) < count:
+            raise DivergenceError(done, history.loss_history[-1] if done else None, vars(history))
         if ends and validate is not None:
             scored = validate()
             history.val_acc_history.append(scored.accuracy)
             history.val_loss_history.append(scored.loss)
             verdicts = [judge(scored) for judge in judges]  # each must see it
-            stop = True in verdicts
+            stop = over = True in verdicts
         progress = Progress(
             iteration=done,
             num_iters=plan.num_iters,
@@ -173,8 +178,15 @@ def run(
             val_accuracy=history.val_acc_history[-1] if history.val_acc_history else None,
             val_loss=history.val_loss_history[-1] if history.val_loss_history else None,
         )
-        for callback in callbacks:
-            stop = asks_to_stop(callback(progress)) or stop
+        try:
+            for callback in callbacks:
+                stop = asks_to_stop(callback(progress)) or stop
+        except BaseException:
+            if keeper is not None:
+                keeper.keep(done, over)
+            raise
+        if keeper is not None:
+            (keeper.keep if stop or done == plan.num_iters else keeper.keep_if_due)(done, over)
 
 
 class LossLines:

@@ -4,6 +4,12 @@ import os
 import signal
 
 
+def pytest_addoption(parser):
+    """The long form of a test: see tests/models/test_killed_runs.py."""
+    parser.addoption("--kills", type=int, default=3, help="how often a training is killed and resumed")
+    parser.addoption("--killed-runs-report", metavar="FILE", help="where to write what came of it")
+
+
 def pytest_configure(config):
     """Keep compiled programs beside pytest's own cache, not in the user's, unless told where.
 

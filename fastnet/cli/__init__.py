@@ -6,7 +6,7 @@
     sources, samples                   what they read: data sets and models, single samples
     networks                           what they build
     summary, progress, pictures        what a training shows: at its ends, while it runs, afterwards
-    console, files, errors             lines or JSON; finished files only; what ends a command early
+    console, files, errors             lines or JSON; the folder of results; what ends a command early
 
 Numba and matplotlib take longer to import than `--help` may take: nothing here imports them, or a module
 that does, before a command needs it.

@@ -1,26 +1,11 @@
-"""Files appear under their name only when they are complete."""
+"""Where a command puts its files."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from fastnet.cli.errors import CommandError
-
-
-@contextmanager
-def finished(path: Path) -> Iterator[Path]:
-    """A path to write to; it becomes `path` if the block ends well, and goes if it does not."""
-    # The suffix stays last: writers choose the format by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def output_folder(path: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastnet import plots
-from fastnet.cli.files import finished
+from fastnet.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,8 +19,8 @@ def draw(stem: Path, model: Any, history: dict[str, list[float]], X: Any, y: Any
     paths = []
     for subject, figure in _subjects(model, history, X, y):
         path = stem.with_name(f"{stem.name}-{subject}.png")
-        with finished(path) as temporary:
-            figure().savefig(temporary)
+        with replacing(path) as file:
+            figure().savefig(file, format="png")
         paths.append(path)
     return paths
 

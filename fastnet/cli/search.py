@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from fastnet.cli.console import Console, Report
 from fastnet.cli.errors import CommandError, Interrupted
 from fastnet.cli.evaluate import accuracy
-from fastnet.cli.files import finished, output_folder
+from fastnet.cli.files import output_folder
 from fastnet.cli.networks import Facts, network
 from fastnet.cli.progress import Meter, duration
 from fastnet.cli.recipes import SEARCHED, Recipe, recipes
 from fastnet.cli.sources import training_data
 from fastnet.cli.summary import data_line
 from fastnet.cli.train import Rows, divide, optimizer_of
+from fastnet.files import replacing
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
@@ -127,10 +129,12 @@ def _save(found: Search, stem: Path) -> Path:
 
 def _table(found: Search, stem: Path) -> Path:
     path = stem.with_name(f"{stem.name}.csv")
-    with finished(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(found.table[0]))
-        writer.writeheader()
-        writer.writerows(found.table)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(found.table[0]))
+    writer.writeheader()
+    writer.writerows(found.table)
+    with replacing(path) as file:
+        file.write(text.getvalue().encode())
     return path
 
 
@@ -143,8 +147,8 @@ def _pictures(found: Search, stem: Path, console: Console) -> list[str]:
     except ImportError as error:
         console.complain(f"pictures skipped: {error}")
         return []
-    with finished(path) as temporary:
-        figure.savefig(temporary)
+    with replacing(path) as file:
+        figure.savefig(file, format="png")
     return [str(path)]
 
 

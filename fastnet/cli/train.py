@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 import warnings
 from dataclasses import asdict, dataclass, fields
@@ -132,10 +131,10 @@ class Trainer:
             # Under a name of its own: the model of an earlier, finished training stays.
             self.save(model, stem.with_name(f"{stem.name}-interrupted"))
             raise
+        except FloatingPointError as error:
+            raise CommandError(f"{error}; nothing was saved; try a smaller --learning-rate") from error
         finally:
             meter.close()
-        if not math.isfinite(loss := history["loss_history"][-1]):
-            raise CommandError(f"the loss is {loss}: nothing was saved; try a smaller --learning-rate")
         return history, progress
 
     def save(self, model: Classifier, stem: Path) -> None:

@@ -211,6 +211,21 @@ class Trainer:
         return losses, hits / self._plan.rows if shares is None else hits
 
     @property
+    def parameters(self) -> list[np.ndarray]:
+        """Weight, bias, layer by layer, padding included: the arrays that steps change."""
+        return [parameter.value.array for parameter in self._parameters]
+
+    @property
+    def state(self) -> list[np.ndarray]:
+        """All that steps change and later ones depend on: the parameters, and what the rule keeps beside each."""
+        kept = [(parameter.state1, parameter.state2) for parameter in self._parameters]
+        return self.parameters + [state.array for pair in kept for state in pair if state is not None]
+
+    @property
+    def _parameters(self) -> list[Parameter]:
+        return [p for affine in self._affines if affine is not None for p in (affine.weight, affine.bias)]
+
+    @property
     def gradients(self) -> list[np.ndarray]:
         """What the rule GRADIENT stored: weight, bias, layer by layer, without padding."""
         found = []

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.digests import digest
+
 
 def described(value: Any) -> Any:
     """The value in JSON's types.  Large ones stand as digests, objects as their types and fields.
@@ -66,12 +68,3 @@ def _code(code: types.CodeType) -> str:
 
 def _constant(constant: Any) -> str:
     return repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant)
-
-
-def digest(*arrays: np.ndarray[Any, Any]) -> str:
-    """Of the types, shapes and numbers of arrays."""
-    found = hashlib.blake2b(digest_size=16)
-    for array in arrays:
-        found.update(f"{array.dtype.str} {array.shape};".encode())
-        found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()

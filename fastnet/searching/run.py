@@ -12,8 +12,9 @@ import numpy as np
 
 import fastnet
 from fastnet import checks
+from fastnet.digests import digest
 from fastnet.searching.crews import crew_of
-from fastnet.searching.describing import described, digest
+from fastnet.searching.describing import described
 from fastnet.searching.finding import Callback, Finding
 from fastnet.searching.grid import Point, check_grid, make_points, names_for_build, takes_seed
 from fastnet.searching.halving import Rungs, halved

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.searching.describing import digest
+from fastnet.digests import digest
+from fastnet.divergence import DivergenceError
 from fastnet.searching.grid import Point, train_arguments
 
 if TYPE_CHECKING:
@@ -112,10 +113,6 @@ class Outcome:
     stats: History | None = None
 
 
-class Diverged(Exception):
-    """A net holds nan, and will for ever."""
-
-
 class Dropped(Exception):
     """Halving lets a net go: it is measured as it stands."""
 
@@ -126,7 +123,7 @@ class Stopped(Exception):
 
 @dataclass
 class Watch:
-    """The callback of a trial: ends it as soon as it has diverged or is no longer wanted."""
+    """The callback of a trial: ends it as soon as it is no longer wanted."""
 
     net: Any
     wanted: Callable[[], bool]
@@ -138,11 +135,6 @@ class Watch:
         self.iterations, self.loss = progress.iteration, progress.loss
         if not self.wanted():
             raise Stopped
-        # Of all parameters the last bias: its gradient is nan where any score is, and nan stays.  A loss that is
-        # not finite may be so once, where callbacks happen to look in one run and not in another.
-        *_, bias = self.net.params.values()
-        if np.isnan(bias).any():
-            raise Diverged
 
 
 def always() -> bool:
@@ -174,14 +166,12 @@ def attempt(plan: Plan, point: Point, data: Shared, watching: Callable[[Any], Wa
         except Dropped:
             status = STOPPED
         waited = watch.waited
-        if not all(np.isfinite(value).all() for value in net.params.values()):
-            raise Diverged
         seconds = time.perf_counter() - start - waited
         return Outcome(measure(net, rows, Row(status, made=made, seconds=seconds), watch), net, stats)
     except Stopped:
         raise
-    except Diverged:
-        return failed(DIVERGED, "its parameters are not finite")
+    except DivergenceError as error:
+        return failed(DIVERGED, f"iteration {error.iteration} left the finite numbers")
     except Exception as error:  # build is the user's: it may raise anything, and one row is all that it costs
         return failed(FAILED, f"{type(error).__name__}: {' '.join(str(error).split())}")
 

@@ -141,8 +141,7 @@ class Estimator(ClassifierMixin, BaseEstimator):
     def _scores(self, X: Any) -> Array:
         check_is_fitted(self)
         X = validate_data(self, X, dtype=READ, order="C", reset=False)
-        scores: Array = self.network_.loss(X, threads=self.threads)
-        return scores
+        return self.network_._finite_scores(X, self.threads)
 
     def _labels(self, y: Any, going_on: bool) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """The classes, and the index of each row's."""

@@ -1,36 +1,10 @@
-"""Files that are complete or not there."""
+"""The folder of a command's results."""
 
 import pytest
 
 from fastnet.cli import files
 from fastnet.cli.errors import CommandError
-from fastnet.cli.files import finished, output_folder
-
-
-def test_a_finished_file_replaces_the_old_one(tmp_path):
-    path = tmp_path / "model.npz"
-    path.write_text("old")
-    with finished(path) as temporary:
-        temporary.write_text("new")
-        assert path.read_text() == "old"
-        assert temporary.suffix == ".npz"
-    assert path.read_text() == "new"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_an_unfinished_file_leaves_the_old_one_and_no_trace(tmp_path):
-    path = tmp_path / "model.npz"
-    path.write_text("old")
-
-    def write_half():
-        with finished(path) as temporary:
-            temporary.write_text("half")
-            raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        write_half()
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
+from fastnet.cli.files import output_folder
 
 
 def test_the_output_folder_is_made_and_left_empty(tmp_path):

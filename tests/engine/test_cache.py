@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.engine.conftest import ROOT
@@ -27,14 +28,54 @@ def test_a_second_process_compiles_nothing_and_gets_the_same_bits(warm, train):
     assert again["digest"] == cold["digest"]
 
 
-def test_damaged_files_are_compiled_anew(warm, train):
+def flipped(data, bit):
+    """The data with one bit turned over."""
+    damaged = bytearray(data)
+    damaged[bit // 8] ^= 1 << bit % 8
+    return bytes(damaged)
+
+
+@pytest.mark.parametrize("damage", ["a flipped bit", "no end"])
+def test_damaged_files_are_compiled_anew(warm, train, damage):
     folder, cold = warm
-    for number, file in enumerate(sorted(folder.iterdir())):
-        file.write_bytes(b"" if number % 2 else file.read_bytes()[:-100])
+    for file in folder.iterdir():
+        data = file.read_bytes()
+        file.write_bytes(data[:-100] if damage == "no end" else flipped(data, 4 * len(data)))
     again = train(FASTNET_CACHE_DIR=str(folder))
     assert (again["hits"], again["misses"]) == (0, 1)
     assert again["digest"] == cold["digest"]
     assert train(FASTNET_CACHE_DIR=str(folder))["hits"] == 1
+
+
+def test_no_damaged_file_is_unpickled(warm, monkeypatch, tmp_path):
+    """Nor run: every bit that tells what follows, and a sample of all others."""
+    from fastnet.engine.compilation import kernel
+    from fastnet.engine.step import programs
+
+    (file,) = warm[0].iterdir()
+    data, opened = file.read_bytes(), []
+    monkeypatch.setattr(kernel._ProgramCache, "_file", lambda *_: file)
+    monkeypatch.setattr(kernel.pickle, "loads", opened.append)
+    bits = [*range(400), *np.random.default_rng(0).integers(0, 8 * len(data), 400), 8 * len(data) - 1]
+    damaged = [flipped(data, bit) for bit in bits]
+    damaged += [b"", data[:20], data[:-1], data + b"\0", data[kernel._DIGEST_BYTES :]]
+    for bad in damaged:
+        file.write_bytes(bad)
+        assert load_anything(programs) is None
+    assert opened == []
+    file.write_bytes(data)
+    load_anything(programs)
+    assert len(opened) == 1
+    # Whole, but another program's.
+    file = file.rename(tmp_path / f"{'0' * 40}.kernel")
+    load_anything(programs)
+    assert len(opened) == 1
+
+
+def load_anything(programs):
+    """What the cache gives for a signature, whatever it is."""
+    context = programs.train.targetctx
+    return programs.train._cache.load_overload("any signature", context)
 
 
 def test_programs_of_another_cpu_are_not_used(warm, train):

@@ -196,7 +196,7 @@ def test_numbers_that_are_not_finite(value, mode):
         model.normalization = fastnet.Normalization(X.mean(axis=0), np.full(D, 4.0))
         model.params["W1"][9, 3] = value
         finite.append(np.isfinite(model.loss(X)))
-        losses.append([model.loss(X, y)[0], *model.train(X, y, num_iters=3, batch_size=N)["loss_history"]])
+        losses.append(model.loss(X, y)[0])
     # A unit that is infinite for some rows in float32, and 0 for the others, is no number for any.
     assert not finite[1].all()
     assert not (finite[1] & ~finite[0]).any()
@@ -210,8 +210,9 @@ def test_a_run_that_explodes_and_is_mended(kind, mode):
     X, y = pixels()
     model = build(mode, kind)
     fresh = build(mode, kind)
-    losses = model.train(X, y, learning_rate=1e30, num_iters=20, batch_size=N)["loss_history"]
-    assert np.isnan(losses[-1])
+    with pytest.raises(fastnet.DivergenceError):
+        model.train(X, y, learning_rate=1e30, num_iters=20, batch_size=N)
+    assert all(np.isfinite(value).all() for value in model.params.values())
     model.params = fresh.params
     assert model.loss(X, y)[0] == fresh.loss(X, y)[0]
 

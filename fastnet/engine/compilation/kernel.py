@@ -4,8 +4,9 @@ Numba's own cache keys a function by the file it stands in, so an edit of any *o
 would be missed, and its index file can be torn between two processes.  Here each compiled signature is one
 file, named by a digest of everything that shaped it: all sources of the engine, the versions of Python,
 Numba and llvmlite, Numba's settings, the options of compilation, the CPU that it was compiled for, the function
-and the signature.  A file is written under another name and renamed, so whatever carries the right name is whole
-and right; anything else (no folder, no permission, a damaged file) only means compiling again.
+and the signature.  It begins with a digest of that name and of what follows, looked at before anything else: a file
+that a disk or a copy has damaged, by a single bit, would else be run as machine code.  Anything that is not as it
+should be (no folder, no permission, a damaged file) only means compiling again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import hashlib
 import os
 import pickle
 import sys
-import tempfile
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
+from fastnet import files
 from fastnet.engine.compilation.cpu import target
 
 if config.DISABLE_JIT:
@@ -106,6 +107,8 @@ def _environment_digest() -> bytes:
 # Taken at import, as the sources are: what is edited afterwards is not what this process compiles.
 _ENVIRONMENT = _environment_digest()
 
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
 
 class _ProgramCache(NullCache):
     """One file for each compiled signature of one function (Numba asks its cache by these two methods)."""
@@ -120,16 +123,16 @@ class _ProgramCache(NullCache):
         # there is one), and takes half of a warm start.  Here only reference counts need it.
         if FOR_PROGRAMS.get("_nrt", True):
             target_context.refresh()
-        # A damaged file may raise anything at all; whatever it is, the answer is to compile.
+        # Whatever goes wrong, the answer is to compile.
         with contextlib.suppress(Exception):
-            data = self._file(sig, target_context.codegen()).read_bytes()
+            data = _contents(self._file(sig, target_context.codegen()))
             return CompileResult._rebuild(target_context, *pickle.loads(data))
         return None
 
     def save_overload(self, sig: Any, result: Any) -> None:
         # No home, no permission, a full disk: the program works, it is only compiled anew next time.
         with contextlib.suppress(OSError, RuntimeError):
-            _write_whole(self._file(sig, result.codegen), dumps(result._reduce()))
+            _keep(self._file(sig, result.codegen), dumps(result._reduce()))
 
     def _file(self, sig: Any, codegen: Any) -> Path:
         key = f"{self._name} {sig} {codegen.magic_tuple()}".encode()
@@ -141,23 +144,33 @@ def once_on_this_machine(name: str, holds: Callable[[], bool]) -> bool:
     """Whether something is true of what is compiled for this machine: once it is, that is kept beside the programs."""
     key = f"{name} {' '.join(target())}".encode()
     file = cache_folder() / f"{hashlib.sha256(_ENVIRONMENT + key).hexdigest()[:40]}.holds"
-    if file.exists():
-        return True
+    with contextlib.suppress(OSError, ValueError):
+        return not _contents(file)
     if not holds():
         return False
-    with contextlib.suppress(OSError, RuntimeError):
-        _write_whole(file, b"")
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        _keep(file, b"")
     return True
 
 
-def _write_whole(file: Path, data: bytes) -> None:
+def _keep(file: Path, data: bytes) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=file.stem, suffix=".part")
-    try:
-        with open(descriptor, "wb") as out:
-            out.write(data)
-        os.replace(temporary, file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    with files.replacing(file) as out:
+        out.write(_digest(file, data) + data)
+
+
+def _contents(file: Path) -> memoryview:
+    """What was kept there; ValueError where it is anything else."""
+    with files.open_regular(file) as opened:
+        found = memoryview(opened.read())
+    digest, data = found[:_DIGEST_BYTES], found[_DIGEST_BYTES:]
+    if _digest(file, data) != digest:
+        raise ValueError(f"{file} is damaged")
+    return data
+
+
+def _digest(file: Path, data: bytes | memoryview) -> bytes:
+    """Of a file's contents, under this name alone."""
+    found = hashlib.sha256(file.name.encode())
+    found.update(data)
+    return found.digest()

@@ -1,0 +1,188 @@
+"""Checkpoints of a run: all that a training needs to go on where it was killed, as if it never had been.
+
+Parameters, the update rule's state, the random state, rows that have been drawn and wait, histories, and what early
+stopping and the keeping of the best know: in one archive, which says of what data and settings it is.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnet import archive, checkpoints, checks, files
+from fastnet._version import __version__
+from fastnet.archive import Layout
+from fastnet.batches import Resumable
+from fastnet.checks import Array
+from fastnet.digests import digest
+from fastnet.divergence import Steps
+from fastnet.files import Name
+from fastnet.stopping import Best, Patience
+from fastnet.training import History
+
+if TYPE_CHECKING:
+    from fastnet.classifier import Classifier
+
+RUN = "checkpoint of a run"  # the kind of archive
+_HISTORIES = [field.name for field in fields(History)]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """The parts of a training that change, and what tells it from others.
+
+    settings : name -> value, in JSON's types
+    data : name -> digest
+    """
+
+    model: Classifier
+    steps: Steps
+    batches: Resumable
+    history: History
+    best: Best | None
+    patience: Patience | None
+    num_iters: int
+    per_epoch: int
+    settings: dict[str, Any]
+    data: dict[str, str]
+
+
+def identity(model: Classifier, settings: Mapping[str, Any], **arrays: Any) -> dict[str, dict[str, Any]]:
+    """The settings and the data of a Run: those of train, with what of the model has a part in the result."""
+    normalization = model.normalization
+    if normalization is not None:
+        arrays |= {"the normalization's mean": normalization.mean, "the normalization's scale": normalization.scale}
+    kind = {"model": repr(model), "seed": model._seed, "matmul_precision": model.matmul_precision}
+    versions = {"fastnet": __version__, "numpy": np.__version__}  # which draws the numbers
+    return {
+        "settings": {**versions, **kind, **settings},
+        "data": {name: digest(np.asarray(array)) for name, array in arrays.items() if array is not None},
+    }
+
+
+class Checkpoint:
+    """The file of a run, written every so many seconds.
+
+    done, over : how many of its iterations are done, and whether a judge has ended it, as the file says
+    """
+
+    def __init__(self, path: Name, every: float, run: Run) -> None:
+        self._path, self._every, self._run = path, every, run
+        self._due = 0.0
+        self.done, self.over = 0, False
+
+    def begin(self, resume: bool) -> None:
+        """Write the file; with resume put the run where the file says it was, if there is one.
+
+        Raises OSError where it cannot be read or written, ValueError where it is that of another run, or none; in
+        either case the run is as it was.
+        """
+        if resume and files.regular_or_new(self._path) is not None:
+            with archive.reading(self._path, "a checkpoint of this run") as file:
+                self.done, self.over = self._restore(file)
+            self._set_due()
+        else:
+            self._write(0, False)
+
+    def keep_if_due(self, done: int, over: bool) -> None:
+        """Write the file if it is time to."""
+        if time.perf_counter() >= self._due:
+            self.keep(done, over)
+
+    def keep(self, done: int, over: bool) -> None:
+        """Write the file; a warning, and no end of the training, where that fails."""
+        try:
+            self._write(done, over)
+        except OSError as error:
+            self._set_due()
+            warnings.warn(f"no checkpoint after iteration {done}, the last one stays: {error}", stacklevel=4)
+
+    def _set_due(self) -> None:
+        self._due = time.perf_counter() + self._every
+
+    def _write(self, done: int, over: bool) -> None:
+        run = self._run
+        header = {
+            "kind": RUN,
+            **checkpoints.header_of(run.model),
+            "settings": run.settings,
+            "data": run.data,
+            "iteration": done,
+            "over": over,
+            "validations": len(run.history.val_loss_history),
+            "waiting": len(run.batches.waiting),
+            "waited": 0 if run.patience is None else run.patience.waited,
+            "best": run.best is not None and run.best.kept is not None,
+        }
+        lowest = [np.inf if part is None else part.lowest for part in (run.patience, run.best)]
+        arrays = checkpoints.arrays_of(run.model)
+        arrays |= {f"rule.{number}": array for number, array in enumerate(self._rule)}
+        arrays |= {name: np.array(getattr(run.history, name), np.float64) for name in _HISTORIES}
+        arrays |= {"waiting": run.batches.waiting, "lowest": np.array(lowest)}
+        if run.best is not None and run.best.kept is not None:
+            arrays |= {f"best.{name}": a for name, a in zip(run.model.params, run.best.kept, strict=True)}
+        archive.write(self._path, header, arrays)
+        self._set_due()
+
+    @property
+    def _rule(self) -> list[Array]:
+        """What the update rule keeps."""
+        steps = self._run.steps
+        return steps.state[len(steps.parameters) :]
+
+    def _restore(self, file: archive.Archive) -> tuple[int, bool]:
+        run, header = self._run, file.header
+        if header.get("kind") != RUN:
+            raise ValueError("it is a model, expected what train(checkpoint=...) wrote")
+        _require_same(header, run)
+        done, waiting = (checks.whole(name, header[name], 0) for name in ("iteration", "waiting"))
+        waited, validations = (checks.whole(name, header[name], 0) for name in ("waited", "validations"))
+        if done > run.num_iters:
+            raise ValueError(f"it is of iteration {done} of {run.num_iters}")
+        arrays = file.read(self._layouts(header, done, waiting, validations))
+        params = {name: arrays[f"params.{name}"] for name in run.model.params}
+        checks.finite_params(params)
+        random = type(run.model._rng.bit_generator)()
+        random.state = header["random_state"]
+        run.batches.go_on(done, arrays["waiting"])
+        # Nothing is left that could be wrong.
+        run.model.params = params
+        run.model._rng.bit_generator.state = random.state
+        for own, array in zip(self._rule, (arrays[f"rule.{n}"] for n in range(len(self._rule))), strict=True):
+            own[...] = array
+        for name in _HISTORIES:
+            getattr(run.history, name)[:] = arrays[name].tolist()
+        if run.patience is not None:
+            run.patience.lowest, run.patience.waited = float(arrays["lowest"][0]), waited
+        if run.best is not None and header["best"]:
+            run.best.lowest = float(arrays["lowest"][1])
+            run.best.kept = [arrays[f"best.{name}"] for name in params]
+        return done, header["over"] is True
+
+    def _layouts(self, header: dict[str, Any], done: int, waiting: int, validations: int) -> dict[str, Layout]:
+        run = self._run
+        real, params = np.dtype(np.float64), run.model.params
+        layouts = checkpoints.layouts_of(type(run.model), header)
+        layouts |= {f"rule.{number}": Layout(array.dtype, array.shape) for number, array in enumerate(self._rule)}
+        epochs = done // run.per_epoch
+        lengths = dict(zip(_HISTORIES, (done, epochs, validations, validations), strict=True))
+        layouts |= {name: Layout(real, (length,)) for name, length in lengths.items()}
+        layouts |= {"lowest": Layout(real, (2,)), "waiting": Layout(np.dtype(np.int64), (waiting, run.batches.size))}
+        if header["best"] is True:
+            layouts |= {f"best.{name}": Layout(value.dtype, value.shape) for name, value in params.items()}
+        return layouts
+
+
+def _require_same(header: Mapping[str, Any], run: Run) -> None:
+    """Raise ValueError, which says what differs, where a file is of other data or settings."""
+    for name, value in run.settings.items():
+        if header["settings"].get(name) != value:
+            raise ValueError(f"its {name} is {header['settings'].get(name)!r}, expected {value!r}")
+    if header["data"] != run.data:
+        names = sorted(name for name in {*header["data"], *run.data} if header["data"].get(name) != run.data.get(name))
+        raise ValueError(f"it is of other data: {', '.join(names)}")

@@ -1,0 +1,271 @@
+"""Checkpoints of a run: what goes on from one ends as if it had never stopped, or is refused."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from against_reference import bits, fastnet_model
+from saved_models import rewritten
+
+import fastnet
+from fastnet import archive, schedules, training
+from fastnet.engine import session
+
+N, D, H, C = 15, 6, 8, 5
+RNG = np.random.default_rng(3)
+X, Y = RNG.standard_normal((60, D)), np.arange(60) % C
+VALIDATION = {"X_val": X[:20], "y_val": Y[:20]}
+# Kind, dtype, options of train: each way of drawing rows, each rule, all that remembers something.
+RUNS = {
+    "replacement": ("two-layer", np.float32, {}),
+    "full batches": ("linear", np.float64, {"batch_size": None}),
+    "replayed rows": ("linear", np.float64, {"indices": RNG.integers(0, 60, (40, N))}),
+    "shuffled, Adam, the best": (
+        "two-layer",
+        np.float32,
+        {
+            "sampling": "shuffle",
+            "optimizer": fastnet.Adam(),
+            "early_stopping": fastnet.EarlyStopping("loss", patience=4),
+            "restore_best": "loss",
+            "learning_rate": 0.3,
+            **VALIDATION,
+        },
+    ),
+    "weights, Nesterov, a schedule": (
+        "two-layer",
+        np.float32,
+        {
+            "sampling": "shuffle",
+            "optimizer": fastnet.Momentum(nesterov=True),
+            "sample_weight": np.arange(60) % 3,
+            "class_weight": {1: 2.0},
+            "schedule": lambda iterations: 0.01 / (1 + iterations),
+            **VALIDATION,
+        },
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def short_stretches(monkeypatch):
+    """And so, of a short run, several checkpoints."""
+    monkeypatch.setattr(training, "MOST_STEPS", 3)
+
+
+def new_model(run="replacement", seed=1):
+    kind, dtype, _ = RUNS[run]
+    return fastnet_model(kind, D, H, C, std=0.5, dtype=dtype, seed=seed)
+
+
+def train(model, run="replacement", **options):
+    settings = {"learning_rate": 0.1, "num_iters": 40, "batch_size": N, "checkpoint_every": 0, **RUNS[run][2]}
+    if "schedule" not in settings:
+        settings["learning_rate_decay"] = 1.0
+    return model.train(X, Y, **settings | options)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run.npz"
+
+
+def copied_at(iteration, path):
+    """A callback that puts the checkpoint of the stretch before aside, as a killed process would have left it."""
+
+    def callback(progress):
+        if progress.iteration >= iteration and not path.with_name("killed.npz").exists():
+            shutil.copy(path, path.with_name("killed.npz"))
+
+    return callback
+
+
+@pytest.fixture
+def killed(path):
+    """The checkpoint of a run that was killed half-way."""
+    train(new_model(), checkpoint=path, callback=copied_at(20, path))
+    return path.with_name("killed.npz")
+
+
+@pytest.mark.parametrize("iteration", [1, 12, 20])
+@pytest.mark.parametrize("run", RUNS)
+def test_what_goes_on_ends_with_the_same_bits(run, iteration, path):
+    model, plain, other = (new_model(run) for _ in range(3))
+    whole = train(model, run, checkpoint=path, callback=copied_at(iteration, path), threads=1)
+    assert train(plain, run, callback=lambda progress: None) == whole
+    assert bits(plain) == bits(model)
+    killed = path.with_name("killed.npz")
+    with archive.reading(killed, "a checkpoint") as file:
+        assert (file.header["iteration"] == 0) == (iteration == 1)
+    found = train(other, run, checkpoint=killed, resume=True, threads=3)
+    assert (found, other.history) == (whole, whole)
+    assert bits(other) == bits(model)
+    assert other._rng.integers(1 << 40) == model._rng.integers(1 << 40)
+
+
+@pytest.mark.parametrize("run", ["replacement", "shuffled, Adam, the best"])
+def test_a_run_that_is_over_is_not_trained_any_more(run, path, monkeypatch):
+    model, other = new_model(run), new_model(run, seed=1)
+    whole = train(model, run, checkpoint=path)
+    assert (len(whole["loss_history"]) < 40) == (run != "replacement")  # stopped early
+    monkeypatch.setattr(session.Trainer, "run", None)
+    assert train(other, run, checkpoint=path, resume=True) == whole
+    assert bits(other) == bits(model)
+
+
+def test_without_a_file_a_run_begins_and_a_run_that_does_not_resume_begins_anew(path):
+    first, second = new_model(), new_model()
+    history = train(first, checkpoint=path, resume=True)
+    assert train(second, checkpoint=path) == history
+    assert bits(first) == bits(second)
+    assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_an_exception_of_a_callback_leaves_the_checkpoint_of_its_iteration(path, error):
+    model, other, plain = new_model(), new_model(), new_model()
+
+    def end(progress):
+        if progress.iteration >= 20:
+            raise error
+
+    with pytest.raises(error):
+        train(model, checkpoint=path, checkpoint_every=1e6, callback=end)
+    with archive.reading(path, "a checkpoint") as file:
+        assert file.header["iteration"] == len(model.history["loss_history"]) >= 20
+    # In the model that was interrupted, too, and in a new one.
+    found = [train(net, checkpoint=path, resume=True) for net in (model, other)]
+    assert found == [train(plain, callback=lambda progress: None)] * 2
+    assert bits(model) == bits(other) == bits(plain)
+
+
+def test_a_callback_that_ends_a_run_does_not_end_it_for_good(path):
+    model, plain = new_model(), new_model()
+    train(model, checkpoint=path, callback=lambda progress: progress.iteration > 10)
+    assert len(train(model, checkpoint=path, resume=True)["loss_history"]) == 40
+    train(plain)
+    assert bits(model) == bits(plain)
+
+
+OTHERS = {
+    "learning_rate": ({"learning_rate": 0.2}, "its learning_rate is 0.1, expected 0.2"),
+    "reg": ({"reg": 0.25}, "its reg is 0.5, expected 0.25"),
+    "num_iters": ({"num_iters": 41}, "its num_iters is 40, expected 41"),
+    "batch_size": ({"batch_size": 20}, "its batch_size is 15"),
+    "sampling": ({"sampling": "shuffle"}, "its sampling is 'replacement'"),
+    "optimizer": ({"optimizer": fastnet.Momentum()}, r"its optimizer is 'SGD\(\)', expected 'Momentum\("),
+    "schedule": ({"schedule": schedules.Cosine()}, "its schedule is None"),
+    "class_weight": ({"class_weight": {0: 2.0}}, "its class_weight is None"),
+    "a validation set": (VALIDATION, "of other data: X_val, y_val"),
+    "weights": ({"sample_weight": np.ones(60)}, "of other data: weights"),
+    "a seed": ({}, "its seed is 1, expected 2"),
+    "a normalization": ({}, "of other data: the normalization's mean"),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_other_data_and_settings_are_refused_by_name(what, killed):
+    options, message = OTHERS[what]
+    model = new_model(seed=2 if what == "a seed" else 1)
+    model.history = {"kept": []}
+    if what == "a normalization":
+        model.normalization = fastnet.Normalization(np.ones(D))
+    before, file = bits(model), killed.read_bytes()
+    with pytest.raises(ValueError, match=f"{killed}: not a checkpoint of this run .*{message}"):
+        train(model, checkpoint=killed, resume=True, **options)
+    assert (bits(model), killed.read_bytes(), model.history) == (before, file, {"kept": []})
+
+
+def test_other_rows_and_another_function_are_other_data(killed, path):
+    with pytest.raises(ValueError, match="of other data: X, y"):
+        new_model().train(X[:40], Y[:40], learning_rate=0.1, learning_rate_decay=1.0, num_iters=40, batch_size=N,
+            checkpoint=killed, resume=True)  # fmt: skip
+    run = "weights, Nesterov, a schedule"
+    train(new_model(run), run, checkpoint=path)
+    with pytest.raises(ValueError, match=r"of other data: schedule\)"):
+        train(new_model(run), run, checkpoint=path, resume=True, schedule=lambda k: 0.02 / (1 + k))
+
+
+FALSE = {
+    "iteration": {"iteration": 41},
+    "no iteration": {"iteration": -1},
+    "epochs": {"validations": 3},
+    "rows that wait": {"waiting": 1},
+    "a model": {"kind": "model"},
+    "a generator": {"random_state": {"bit_generator": "PCG64", "state": "x"}},
+    "nan": {"params__W2": np.full((H, C), np.nan, np.float32)},
+    "another rule": {"rule__0": np.zeros((D, 16), np.float32)},
+}
+
+
+@pytest.mark.parametrize("what", FALSE)
+def test_a_false_checkpoint_is_refused(what, killed):
+    model = new_model()
+    before = bits(model)
+    header = {name: value for name, value in FALSE[what].items() if not isinstance(value, np.ndarray)}
+    rewritten(killed, header, **{name: value for name, value in FALSE[what].items() if name not in header})
+    with pytest.raises(ValueError, match="not a checkpoint of this run"):
+        train(model, checkpoint=killed, resume=True)
+    assert bits(model) == before
+
+
+def test_rows_that_would_be_read_outside_the_data_are_refused(path):
+    run = "shuffled, Adam, the best"
+    train(new_model(run), run, checkpoint=path, callback=copied_at(20, path))
+    killed = path.with_name("killed.npz")
+    with np.load(killed) as file:
+        waiting = file["waiting"]
+    assert len(waiting) == json_header(killed)["waiting"] > 0
+    rewritten(killed, waiting=np.full_like(waiting, 60))
+    with pytest.raises(ValueError, match="waiting holds 60, expected row numbers from 0 to 59"):
+        train(new_model(run), run, checkpoint=killed, resume=True)
+
+
+def json_header(path):
+    with np.load(path) as file:
+        return json.loads(str(file["header"]))
+
+
+def test_a_damaged_checkpoint_is_refused_and_a_checkpoint_is_no_model(killed):
+    with pytest.raises(ValueError, match="it is a checkpoint of a run"):
+        fastnet.load(killed)
+    data = killed.read_bytes()
+    for damaged in (data[:-1], data[: len(data) // 2], b""):
+        killed.write_bytes(damaged)
+        with pytest.raises(ValueError, match="not a checkpoint of this run"):
+            train(new_model(), checkpoint=killed, resume=True)
+
+
+def test_a_disk_that_is_full_for_a_while_costs_a_checkpoint_and_not_the_run(path, monkeypatch):
+    model, plain = new_model(), new_model()
+    write, calls = archive.write, []
+
+    def full(*arguments):
+        calls.append(arguments)
+        if 2 <= len(calls) < 5:
+            raise OSError(28, "No space left on device")
+        write(*arguments)
+
+    monkeypatch.setattr(archive, "write", full)
+    with pytest.warns(UserWarning, match="no checkpoint after iteration .* No space left") as caught:
+        train(model, checkpoint=path)
+    assert len(caught) == 3
+    train(plain)
+    assert bits(model) == bits(plain)
+    assert json_header(path)["iteration"] == 40
+
+
+def test_where_no_checkpoint_can_be_nothing_is_trained(tmp_path):
+    model = new_model()
+    before = bits(model)
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        train(model, checkpoint=tmp_path / "none" / "run")
+    with pytest.raises(IsADirectoryError):
+        train(model, checkpoint=tmp_path, resume=True)
+    with pytest.raises(ValueError, match="without a file to go on from"):
+        train(model, resume=True)
+    with pytest.raises(ValueError, match="checkpoint_every is -1"):
+        train(model, checkpoint=tmp_path / "run", checkpoint_every=-1)
+    assert (bits(model), os.listdir(tmp_path)) == (before, [])
