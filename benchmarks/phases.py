@@ -48,8 +48,9 @@ def backward(tiles, rule, plan, batch, layer1, layer2, a, scratch, steps, repeat
     for k in range(repeats):
         for unit in range(programs.groups(layer2.inputs, GROUP2) + 1):
             programs.backward2_unit(
-                unit, tiles.backward2, rule, plan, k, 0, plan.rows, layer2, a, steps.coefficients, steps.reg[0, k]
-            )
+                unit, tiles.backward2, rule, plan, k, 0, plan.rows, layer2, a, scratch, steps.coefficients,
+                steps.reg[0, k],
+            )  # fmt: skip
         for unit in range(programs.groups(layer1.inputs, PANEL) + 1):
             programs.backward1_unit(
                 unit, tiles.backward1, rule, plan, batch, k, 0, 0, plan.rows, layer1, None, a.d_hidden, a, scratch,

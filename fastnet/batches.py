@@ -124,7 +124,7 @@ def batches_of(
     Raises ValueError for arguments that do not fit, and for a batch in `indices` whose rows all have weight 0.
     """
     if indices is not None:
-        rows = np.asarray(indices)
+        rows = checks.array("indices", indices)
         if rows.ndim != 2 or rows.size == 0:
             raise ValueError(f"indices have shape {rows.shape}, expected (num_iters, batch_size), neither 0")
         rows = checks.integers("indices", rows, num_rows, "row numbers")

@@ -86,11 +86,7 @@ class Classifier:
     def params(self, values: Mapping[str, Any]) -> None:
         if set(values) != set(self._params):
             raise ValueError(f"params are {', '.join(values)}, expected {', '.join(self._params)}")
-        arrays = {name: np.asarray(value, self.dtype) for name, value in values.items()}
-        for name, array in arrays.items():
-            if array.shape != self._params[name].shape:
-                raise ValueError(f"{name} has shape {array.shape}, expected {self._params[name].shape}")
-        self._params.update(arrays)
+        self._params.update(values)
 
     def loss(
         self, X: Any, y: Any = None, reg: float = 0.0, threads: int | None = None, *, sample_weight: Any = None
@@ -306,21 +302,19 @@ class Classifier:
         return key, scorer
 
     def _source(self, data: Array, labels: NDArray[np.int64] | None = None) -> Source:
-        return Source(data, labels, *self._mean_and_scale(data.dtype.itemsize > self.dtype.itemsize))
+        return Source(data, labels, *self._mean_and_scale(np.promote_types(data.dtype, self.dtype)))
 
-    def _mean_and_scale(self, wide: bool = False) -> tuple[Array, Array]:
-        """The normalisation as the engine applies it; `wide` rows have more digits than the model's numbers."""
+    def _mean_and_scale(self, dtype: DTypeLike = np.float64) -> tuple[Array, Array]:
+        """The normalisation in the type in which rows are normalised."""
         if self.normalization is None:
-            return np.zeros((1, self.input_size), self.dtype), np.ones((1, self.input_size), self.dtype)
+            return np.zeros((1, self.input_size), dtype), np.ones((1, self.input_size), dtype)
         if not isinstance(self.normalization, Normalization):
             found = type(self.normalization).__name__
             raise ValueError(f"normalization is of type {found}, expected a Normalization or None")
         features = len(self.normalization.mean)
         if features != self.input_size:
             raise ValueError(f"the normalization has {features} features, expected the model's {self.input_size}")
-        if wide:
-            self.normalization.require_digits(self.dtype)
-        return self.normalization.mean_and_scale(self.dtype)
+        return self.normalization.mean_and_scale(np.dtype(dtype))
 
     def _validation(self, X: Any, y: Any, sample_weight: Any, threads: int | None) -> Validation | None:
         if (X is None) != (y is None):

@@ -29,7 +29,7 @@ class Validation:
 
 def softmax(scores: Array) -> Array:
     """The probabilities (N, C) of scores, in their own type."""
-    with np.errstate(under="ignore"):  # to 0 is right
+    with np.errstate(over="ignore", under="ignore"):  # to minus infinity and to 0 are right
         exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 

@@ -148,7 +148,8 @@ def run(
         count = min(
             [count, *(callback.steps_to_call(done) for callback in callbacks if isinstance(callback, Punctual))]
         )
-        coefficients = optimizer.coefficients(plan.rates(np.arange(done, done + count)), done)
+        with np.errstate(under="ignore"):  # of Adam's beta**t: to 0 is right
+            coefficients = optimizer.coefficients(plan.rates(np.arange(done, done + count)), done)
         began = time.perf_counter()
         drawn = batches.take(count)
         reg = np.broadcast_to(plan.reg(drawn.weight), count)

@@ -62,7 +62,7 @@ def _first_gradient(
         gather(scratch.panel, batch, k, first, rows, row, width)
         weight_group(
             tile, rule, scratch.panel, 0, d_first, rows, layer.weight, g, row, width, layer.outputs,
-            sums, sums_row, resume, last, c, k, reg,
+            scratch.sums, sums, sums_row, resume, last, c, k, reg,
         )  # fmt: skip
 
     def of_digits(

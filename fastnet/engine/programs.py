@@ -184,7 +184,7 @@ def backward1_unit(unit, tile, rule, plan, batch, k, block, first, rows, layer, 
 
 
 @kernel
-def backward2_unit(unit, tile, rule, plan, k, block, rows, layer, a, c, reg):
+def backward2_unit(unit, tile, rule, plan, k, block, rows, layer, a, scratch, c, reg):
     """The same for the second layer."""
     resume, last = block > 0, block == plan.blocks - 1
     row = unit * GROUP2
@@ -192,7 +192,7 @@ def backward2_unit(unit, tile, rule, plan, k, block, rows, layer, a, c, reg):
         width = smaller(GROUP2, layer.inputs - row)
         weight_group(
             tile, rule, a.hidden, row, a.scores, rows, layer.weight, unit, row, width, layer.outputs,
-            a.gradients[2], row, resume, last, c, k, reg,
+            scratch.sums, a.gradients[2], row, resume, last, c, k, reg,
         )  # fmt: skip
         if last:
             transpose(layer.weight.value, row, row + width, layer.outputs, a.transposed)
@@ -302,7 +302,7 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
                     unit = take(tickets, BACKWARD2, groups(layer2.inputs, GROUP2) + 1, worker, workers)
                     if unit < 0:
                         break
-                    backward2_unit(unit, tiles.backward2, rule, plan, k, block, rows, layer2, a, c, reg)
+                    backward2_unit(unit, tiles.backward2, rule, plan, k, block, rows, layer2, a, scratch, c, reg)
             if fixed is not None and not wait(barrier, workers):
                 return False
             while True:

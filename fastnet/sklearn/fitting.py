@@ -64,6 +64,8 @@ class Estimator(ClassifierMixin, BaseEstimator):
             raise ValueError(f"scale is {self.scale!r}, expected 'standard', 'mean' or None")
         workers = checks.threads(self.threads)
         training.check_callback(self.callback)
+        for name, values in {"X": X, "y": y, "X_val": X_val, "y_val": y_val}.items():
+            checks.unmasked(name, values)
         going_on = bool(self.warm_start) and hasattr(self, "network_")
         X, y = validate_data(self, X, y, dtype=READ, order="C", reset=not going_on)
         classes, labels = self._labels(y, going_on)
@@ -112,8 +114,8 @@ class Estimator(ClassifierMixin, BaseEstimator):
     def predict_log_proba(self, X: Any) -> Array:
         """The logarithms of the probabilities (n_samples, n_classes), finite where these underflow."""
         scores = self._scores(X)
-        scores -= scores.max(axis=1, keepdims=True)
-        with np.errstate(under="ignore"):  # to 0 is right
+        with np.errstate(over="ignore", under="ignore"):  # to minus infinity and to 0 are right
+            scores -= scores.max(axis=1, keepdims=True)
             return np.asarray(scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)))
 
     @property
@@ -138,7 +140,7 @@ class Estimator(ClassifierMixin, BaseEstimator):
 
     def _scores(self, X: Any) -> Array:
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=READ, order="C", reset=False)
+        X = validate_data(self, checks.unmasked("X", X), dtype=READ, order="C", reset=False)
         scores: Array = self.network_.loss(X, threads=self.threads)
         return scores
 

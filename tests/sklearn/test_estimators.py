@@ -351,3 +351,12 @@ def test_a_warm_start_with_other_classes_is_refused():
     model = TwoLayerClassifier(warm_start=True, **QUICK).fit(X, Y)
     with pytest.raises(ValueError, match=r"y has the classes \[0, 1\], expected those of the fit"):
         model.fit(X[:100], Y[:100])
+
+
+@pytest.mark.parametrize("name", ["X", "y", "X_val", "y_val"])
+def test_masked_elements_are_refused(name):
+    given = {"X": X, "y": Y, "X_val": X, "y_val": Y}
+    given[name] = np.ma.masked_array(given[name], mask=np.zeros(np.shape(given[name]), bool))
+    given[name].mask[0] = True
+    with pytest.raises(ValueError, match=f"{name} is a masked array with masked elements"):
+        TwoLayerClassifier(max_iter=1).fit(**given)
