@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet import streams
 from fastnet.batches import Batches, Weights
 from fastnet.optimizers import Optimizer
 from fastnet.schedules import Rates
@@ -179,12 +180,13 @@ def run(
 
 
 class LossLines:
-    """The callback of verbose=True: a line on standard output for every hundredth iteration passed."""
+    """The callback of verbose=True: a line on standard output for the first iteration, every hundredth, the last."""
 
-    def __init__(self) -> None:
-        self._next = 0
+    def steps_to_call(self, done: int) -> int:
+        """To the next line: equal runs have equal lines."""
+        return VERBOSE_EVERY - done % VERBOSE_EVERY if done else 1
 
     def __call__(self, progress: Any) -> None:
-        if progress.iteration >= self._next or progress.iteration == progress.num_iters:
-            sys.stdout.write(f"iteration {progress.iteration} / {progress.num_iters}: loss {progress.loss:.6f}\n")
-            self._next = (progress.iteration // VERBOSE_EVERY + 1) * VERBOSE_EVERY
+        iteration, last = progress.iteration, progress.num_iters
+        if iteration in (1, last) or iteration % VERBOSE_EVERY == 0:
+            streams.write(sys.stdout, f"iteration {iteration} / {last}: loss {progress.loss:.6f}\n")

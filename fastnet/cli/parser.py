@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+from fastnet import streams
 from fastnet._version import __version__
 from fastnet.checks import PRECISIONS
 from fastnet.cli.recipes import BOTH, MODELS, RECIPES, SEARCHED, Recipe
@@ -43,6 +44,9 @@ class Parser(argparse.ArgumentParser):
                 knowing = [name for name, parser in self.commands.items() if option in parser._option_string_actions]
                 self.error(f"option {option} " + (f"goes behind {_any_of(knowing)}" if knowing else "is unknown here"))
         return super().parse_known_args(args, namespace)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        streams.write(file or sys.stderr, message)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from fastnet import streams
+
 if TYPE_CHECKING:
     from fastnet.training import Progress
 
@@ -16,9 +18,9 @@ REDRAW_SECONDS = 0.1
 class Meter:
     """The place where progress is shown; `lines=False` keeps it silent where nothing can move."""
 
-    def __init__(self, stream: TextIO, lines: bool = True) -> None:
+    def __init__(self, stream: TextIO | None, lines: bool = True) -> None:
         self.stream = stream
-        self._moving = stream.isatty()
+        self._moving = stream is not None and streams.there(stream) and stream.isatty()
         self._lines = lines
         self._tenth = 0
         self._shown = ""
@@ -32,8 +34,7 @@ class Meter:
                 self._redraw(text())
         elif self._lines and (tenth := 10 * done // total) > self._tenth:
             self._tenth = tenth
-            self.stream.write(f"{text()}\n")
-            self.stream.flush()
+            streams.write(self.stream, f"{text()}\n")
 
     def announce(self, text: str) -> None:
         """What keeps a terminal waiting before anything can move."""
@@ -44,13 +45,11 @@ class Meter:
         """Leave a clean line to whoever writes next."""
         if self._shown:
             self._redraw("")
-            self.stream.write("\r")
-            self.stream.flush()
+            streams.write(self.stream, "\r")
 
     def _redraw(self, text: str) -> None:
         text = text[: shutil.get_terminal_size().columns - 1]  # a line that wraps cannot be overwritten
-        self.stream.write(f"\r{text.ljust(len(self._shown))}")
-        self.stream.flush()
+        streams.write(self.stream, f"\r{text.ljust(len(self._shown))}")
         self._shown = text
 
 

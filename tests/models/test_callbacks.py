@@ -1,5 +1,7 @@
 """Callbacks and loss lines: what they are told, and what remains when one of them ends the run."""
 
+import io
+
 import numpy as np
 import pytest
 from against_reference import KINDS, bits, fastnet_model
@@ -135,15 +137,23 @@ def test_an_exception_leaves_the_last_finished_iteration(kind, error, monkeypatc
 
 
 def test_verbose_writes_loss_lines(capsys, monkeypatch):
-    monkeypatch.setattr(training, "MOST_STEPS", 50)
+    monkeypatch.setattr(training, "MOST_STEPS", 30)
     history = small_model().train(X, Y, num_iters=250, verbose=True, **OPTIONS)
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == f"iteration 250 / 250: loss {history['loss_history'][-1]:.6f}"
     numbers = [int(line.split()[1]) for line in lines]
-    assert numbers == sorted(set(numbers))
-    assert [sum(100 * k <= n < 100 * (k + 1) for n in numbers) for k in range(3)] == [1, 1, 2]
+    assert numbers == [1, 100, 200, 250]  # whatever stretches a hurried machine takes
     for number, line in zip(numbers, lines, strict=True):
         assert line == f"iteration {number} / 250: loss {history['loss_history'][number - 1]:.6f}"
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_verbose_needs_no_standard_output(monkeypatch, closed):
+    stream = io.StringIO() if closed else None
+    if stream is not None:
+        stream.close()
+    monkeypatch.setattr("sys.stdout", stream)
+    assert len(small_model().train(X, Y, num_iters=5, verbose=True, **OPTIONS)["loss_history"]) == 5
 
 
 def test_nothing_is_written_unasked(capsys):
