@@ -147,6 +147,8 @@ def _drawn(rng: np.random.Generator, num_train: int, batch_size: Any, sampling: 
         raise ValueError(f"sampling is {sampling!r}, expected 'replacement' or 'shuffle'")
     if batch_size is None:
         return FullBatch(num_train)
+    if isinstance(batch_size, str):
+        raise ValueError(f"batch_size is {batch_size!r}, expected an integer of at least 1, or None for all rows")
     batch_size = checks.whole("batch_size", batch_size, 1)
     if sampling == "replacement":
         return Replacement(rng, num_train, batch_size)

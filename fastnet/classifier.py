@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastnet import checks, optimizers, schedules, training
+from fastnet import checks, optimizers, outcome, schedules, training
 from fastnet.batches import batches_of
 from fastnet.checks import Array
+from fastnet.description import Described
 from fastnet.engine.memory import Layer, Source
 from fastnet.evaluation import Validation, softmax
 from fastnet.normalization import Normalization
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _OF_THE_PROCESS = ("_layers", "_params", "_scorers", "history")  # attributes that are not pickled as they are
 
 
-class Classifier:
+class Classifier(Described):
     """What the two models share.  sizes are the widths from the inputs to the classes."""
 
     def __init__(
@@ -49,9 +50,7 @@ class Classifier:
         self.matmul_precision = checks.matmul_precision(matmul_precision, self.dtype)
         self.threads = threads
         self.normalization: Normalization | None = None
-        self.label_names: tuple[str, ...] | None = None
-        self.image_shape: tuple[int, ...] | None = None
-        self.history: dict[str, list[float]] = {}
+        self.history: dict[str, Any] = {}
         checks.threads(threads)
         if not isinstance(std, str):
             std = checks.non_negative("std", std)
@@ -100,7 +99,8 @@ class Classifier:
             2 is a row twice, and one of 0 a row absent
 
         Returns the scores (N, C) without y, else `loss, grads`: a float, and a dictionary of arrays shaped as
-        the parameters.  Raises ValueError for input of another kind.
+        the parameters.  Raises ValueError for input of another kind.  A numerical check of the gradients needs a
+        float64 model (dtype=np.float64): in float32 the differences of two losses are mostly rounding.
         """
         data = checks.features("X", X, self.input_size, self.dtype)
         if y is None:
@@ -140,7 +140,7 @@ class Classifier:
         sample_weight_val: Any = None,
         early_stopping: EarlyStopping | None = None,
         restore_best: str | None = None,
-    ) -> dict[str, list[float]]:
+    ) -> dict[str, Any]:
         """Gradient descent on mini-batches; changes the parameters in place.
 
         X, X_val : uint8, float32 or float64 arrays (num, D); a read-only memmap will do.  No float copy is made
@@ -171,8 +171,9 @@ class Classifier:
 
         Returns loss_history (one entry an iteration: the loss before its update), train_acc_history (one an
         epoch: accuracy on its last mini-batch, before the update), and val_acc_history and val_loss_history (one an
-        epoch, after it; the loss without L2; empty without X_val).  The same lists are `history` while training goes
-        on, and what is left of it after an exception.
+        epoch, after it; the loss without L2; empty without X_val).  val_accuracy and val_loss are those of the
+        parameters that training leaves: within an epoch, or the best (None without X_val).  The same dictionary is
+        `history` while training goes on, and what is left of it after an exception.
 
         Raises ValueError, with the parameters untouched, for input that does not fit.  Ctrl-C, and an exception
         from the callback, leave the parameters as of the last finished iteration.
@@ -212,6 +213,11 @@ class Classifier:
         training.run(trainer, batches, optimizer, plan, history, validate, judges, callbacks, by_epoch)
         if best is not None:
             best.restore()
+        lone_class = None
+        if validate is not None:
+            end = validate()
+            history.val_accuracy, history.val_loss, lone_class = end.accuracy, end.loss, end.lone_class
+        outcome.warn_of_standstill(history.loss_history, self.output_size, lone_class)
         return self.history
 
     def predict(self, X: Any, threads: int | None = None) -> NDArray[np.int64]:

@@ -39,6 +39,8 @@ class TwoLayerNet(Classifier):
 
     params : {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}
     normalization : a Normalization applied to every X, or None
+    label_names, image_shape : names of the classes, (channels, rows, columns) of images, or None; saved with the model.
+        describe(data) takes both from a data set of fastnet.data
     """
 
     def __init__(
@@ -59,9 +61,13 @@ class TwoLayerNet(Classifier):
         )
         super().__init__(sizes, (("W1", "b1"), ("W2", "b2")), std, dtype, seed, threads, matmul_precision)
 
+    @property
+    def hidden_size(self) -> int:
+        """H."""
+        return self._layers[0].outputs
+
     def _arguments(self) -> dict[str, int]:
-        hidden = self._layers[0].outputs
-        return {"input_size": self.input_size, "hidden_size": hidden, "output_size": self.output_size}
+        return {"input_size": self.input_size, "hidden_size": self.hidden_size, "output_size": self.output_size}
 
 
 class SoftmaxClassifier(Classifier):

@@ -104,12 +104,17 @@ class Plan:
 
 @dataclass
 class History:
-    """What training leaves behind: a loss for each iteration, two accuracies and a loss for each finished epoch."""
+    """What training leaves behind: a loss for each iteration, two accuracies and a loss for each finished epoch.
+
+    val_accuracy and val_loss are of the parameters at the end, None until there.
+    """
 
     loss_history: list[float] = field(default_factory=list)
     train_acc_history: list[float] = field(default_factory=list)
     val_acc_history: list[float] = field(default_factory=list)
     val_loss_history: list[float] = field(default_factory=list)
+    val_accuracy: float | None = None
+    val_loss: float | None = None
 
 
 class _Pace:

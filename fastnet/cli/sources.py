@@ -8,14 +8,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastnet.cli.errors import CommandError
 from fastnet.cli.progress import DownloadProgress, Meter
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
 
+MOST_CLASSES_SKIPPED = 100  # a class without a training row costs little; ids of millions are no labels
+
 
 def training_data(arguments: argparse.Namespace, seed: int) -> Dataset:
+    """The data set of a command line; CommandError where its labels are none to train on."""
+    dataset = _training_data(arguments, seed)
+    present = np.unique(dataset.y_train)
+    if len(present) < 2:
+        raise CommandError(f"{arguments.data}: all training labels are {present[0]}, expected at least 2 classes")
+    if dataset.num_classes > max(MOST_CLASSES_SKIPPED, 2 * len(present)):
+        raise CommandError(
+            f"{arguments.data}: {len(present)} different labels up to {dataset.num_classes - 1}, expected those from 0 "
+            "on, without gaps: numpy.unique(y, return_inverse=True)[1] makes them"
+        )
+    return dataset
+
+
+def _training_data(arguments: argparse.Namespace, seed: int) -> Dataset:
     from fastnet import data
 
     match arguments.dataset:
@@ -51,8 +69,10 @@ def found_data(path: Path) -> Dataset:
     existing(path, "check --data")
     if path.suffix == ".npz":
         return data.load_npz(path)
-    if path.is_file():
+    if path.is_file() and "ubyte" not in path.name:
         return data.load_cifar10(path)
+    if path.is_file():
+        return data.load_idx(path)  # which says that it wants the folder
     names = [entry.name for entry in path.iterdir()]
     if any("ubyte" in name for name in names):
         return data.load_idx(path)

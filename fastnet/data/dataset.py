@@ -13,7 +13,7 @@ class Dataset:
 
     Attributes
     ----------
-    X_train : ndarray of shape (N, D), uint8, float32 or float64
+    X_train : ndarray of shape (N, D), of integers, booleans or floats
     y_train : ndarray of shape (N,), int64
         Labels, all in `[0, num_classes)`.
     X_test, y_test : ndarrays of shapes (M, D) and (M,), or None

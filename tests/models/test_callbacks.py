@@ -12,7 +12,7 @@ from fastnet import training
 D, H, C = 6, 5, 3
 X = np.random.default_rng(0).standard_normal((20, D)).astype(np.float32)
 Y = np.random.default_rng(1).integers(0, C, 20)
-OPTIONS = {"learning_rate": 0.1, "learning_rate_decay": 1.0, "batch_size": 5}  # 4 iterations an epoch
+OPTIONS = {"learning_rate": 0.1, "learning_rate_decay": 1.0, "reg": 0.0, "batch_size": 5}  # 4 iterations an epoch
 
 
 def small_model(kind="two-layer"):
@@ -169,3 +169,22 @@ def test_a_callback_that_reshapes_the_data_changes_nothing():
         data.shape = (1, data.size)
 
     assert small_model().train(data, Y, num_iters=60, callback=reshape, **OPTIONS) == expected
+
+
+@pytest.mark.parametrize("iterations", [3, 10, 12])  # less than an epoch, within one, at the end of one
+def test_the_validation_of_the_end_stands_in_the_history(iterations):
+    model = small_model()
+    history = model.train(X, Y, X, Y, num_iters=iterations, **OPTIONS)
+    assert history["val_accuracy"] == (model.predict(X) == Y).mean()
+    assert history["val_loss"] == pytest.approx(model.loss(X, Y)[0], rel=1e-5)
+    assert len(history["val_acc_history"]) == iterations // 4
+
+
+def test_of_the_best_parameters_where_these_are_restored():
+    model = small_model()
+    history = model.train(X, Y, X, Y, num_iters=40, restore_best="loss", **OPTIONS | {"learning_rate": 3.0})
+    assert history["val_loss"] == min(history["val_loss_history"]) < history["val_loss_history"][-1]
+
+
+def test_without_a_validation_set_there_is_none():
+    assert small_model().train(X, Y, num_iters=3, **OPTIONS)["val_accuracy"] is None
