@@ -38,6 +38,7 @@ def save(model: Classifier, path: str | PathLike[str]) -> None:
         "arrays": list(arrays),
         "label_names": model.label_names,
         "image_shape": model.image_shape,
+        "feature_names": model.feature_names,
     }
     target = Path(os.path.realpath(path))  # a link stays a link
     if not target.parent.is_dir():
@@ -88,6 +89,7 @@ def _restore(header: dict[str, Any], arrays: dict[str, Any]) -> Classifier:
         model._mean_and_scale()  # raises if they do not fit the model
     model.label_names = _tuple(header["label_names"])
     model.image_shape = _tuple(header["image_shape"])
+    model.feature_names = _tuple(header.get("feature_names"))
     return model
 
 

@@ -213,11 +213,11 @@ class Classifier(Described):
         training.run(trainer, batches, optimizer, plan, history, validate, judges, callbacks, by_epoch)
         if best is not None:
             best.restore()
-        lone_class = None
+        outcome.warn_of_guesses(history.loss_history, self.output_size)
         if validate is not None:
             end = validate()
-            history.val_accuracy, history.val_loss, lone_class = end.accuracy, end.loss, end.lone_class
-        outcome.warn_of_standstill(history.loss_history, self.output_size, lone_class)
+            history.val_accuracy, history.val_loss = end.accuracy, end.loss
+            outcome.warn_of_lone_class(history.loss_history, self.output_size, "validation", end.lone_class)
         return self.history
 
     def predict(self, X: Any, threads: int | None = None) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""What a model knows of its data beside numbers, names of classes and the shape of images; and names of its own."""
+"""What a model knows of its data beside numbers: names of classes and features, the shape of images."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Described:
 
     _label_names: tuple[str, ...] | None = None
     _image_shape: tuple[int, ...] | None = None
+    _feature_names: tuple[str, ...] | None = None
 
     @property
     def input_size(self) -> int:
@@ -35,7 +36,16 @@ class Described:
 
     @label_names.setter
     def label_names(self, values: Any) -> None:
-        self._label_names = _names(values, self.output_size)
+        self._label_names = _names("label_names", values, self.output_size)
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """A name for each input, or None: `fastnet predict` finds the columns of a CSV file by them."""
+        return self._feature_names
+
+    @feature_names.setter
+    def feature_names(self, values: Any) -> None:
+        self._feature_names = _names("feature_names", values, self.input_size)
 
     @property
     def image_shape(self) -> tuple[int, ...] | None:
@@ -47,12 +57,14 @@ class Described:
         self._image_shape = _shape(values, self.input_size)
 
     def describe(self, data: Dataset) -> None:
-        """Take label_names and image_shape from a data set of fastnet.data, so that they are saved with the model.
+        """Take label_names, feature_names and image_shape from a data set of fastnet.data, to be saved with the model.
 
-        Raises ValueError, with both as they were, where they do not fit the model.
+        Raises ValueError, with all three as they were, where they do not fit the model.
         """
-        names, shape = _names(data.label_names or None, self.output_size), _shape(data.image_shape, self.input_size)
-        self._label_names, self._image_shape = names, shape
+        labels = _names("label_names", data.label_names or None, self.output_size)
+        features = _names("feature_names", data.feature_names or None, self.input_size)
+        self.image_shape = data.image_shape
+        self._label_names, self._feature_names = labels, features
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute: one of the model's, or one of the caller's own unless it looks like a slip of the pen."""
@@ -65,12 +77,13 @@ class Described:
         object.__setattr__(self, name, value)
 
 
-def _names(values: Any, classes: int) -> tuple[str, ...] | None:
+def _names(what: str, values: Any, count: int) -> tuple[str, ...] | None:
     if values is None:
         return None
     names = tuple(values) if isinstance(values, Iterable) and not isinstance(values, (str, bytes)) else (values,)
-    if len(names) != classes or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"label_names are {values!r}, expected a text for each of the {classes} classes, or None")
+    if len(names) != count or not all(isinstance(name, str) for name in names):
+        owner = "classes" if what == "label_names" else "inputs"
+        raise ValueError(f"{what} are {values!r}, expected a text for each of the {count} {owner}, or None")
     return tuple(str(name) for name in names)  # NumPy's own strings are not written as text
 
 

@@ -39,8 +39,8 @@ class TwoLayerNet(Classifier):
 
     params : {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}
     normalization : a Normalization applied to every X, or None
-    label_names, image_shape : names of the classes, (channels, rows, columns) of images, or None; saved with the model.
-        describe(data) takes both from a data set of fastnet.data
+    label_names, feature_names, image_shape : names of classes and inputs, (channels, rows, columns) of images, or None;
+        saved with the model.  describe(data) takes them from a data set of fastnet.data
     """
 
     def __init__(

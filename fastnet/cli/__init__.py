@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from fastnet import streams
@@ -42,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(stop.code or 0)
     console = Console(json=arguments.json)
     try:
-        console.finish(arguments.run(arguments, console))
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: console.complain(str(message))
+            console.finish(arguments.run(arguments, console))
     except BrokenPipeError:
         # The reader of our output (`| head`) has left. Python would complain again when it flushes at exit.
         for stream in filter(streams.there, (sys.stdout, sys.stderr)):

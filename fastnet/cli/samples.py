@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.cli.errors import CommandError
+from fastnet.data.csv import load_csv_rows
 from fastnet.data.npz import require_numpy_file, spelt
 
 SAMPLES = ("X", "X_test", "test_images", "X_train", "train_images", "data")
@@ -16,8 +18,10 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 Shape = tuple[int, int, int]  # channels, rows, columns
 
 
-def read_samples(path: Path, image_shape: Shape | None) -> NDArray[Any]:
+def read_samples(path: Path, image_shape: Shape | None, feature_names: Sequence[str] | None) -> NDArray[Any]:
     """Rows of shape (N, D), read in the way that the file's name asks for."""
+    if path.suffix == ".csv":
+        return load_csv_rows(path, feature_names)
     if path.suffix in (".npy", ".npz"):
         return _rows(_numpy(path), image_shape)
     if path.suffix.lower() in PICTURES:
@@ -35,7 +39,7 @@ def read_samples(path: Path, image_shape: Shape | None) -> NDArray[Any]:
             raise CommandError(f"{path}: holds labels, expected the images (a name with 'images')")
         return _rows(images, image_shape)
     raise CommandError(
-        f"{path}: not a form that is known by its name: .npy, .npz, *_batch* (CIFAR-10), *ubyte* (IDX), "
+        f"{path}: not a form that is known by its name: .npy, .npz, .csv, *_batch* (CIFAR-10), *ubyte* (IDX), "
         f"{', '.join(PICTURES)}"
     )
 

@@ -43,6 +43,8 @@ def _training_data(arguments: argparse.Namespace, seed: int) -> Dataset:
             return _cifar10(arguments.data, arguments.download)
         case "idx":
             return data.load_idx(existing(arguments.data, "check --data"))
+        case "csv":
+            return data.load_csv(existing(arguments.data, "check --data"), arguments.label)
     return data.load_npz(existing(arguments.data, "check --data"))
 
 
@@ -62,11 +64,23 @@ def _cifar10(path: Path, download: bool) -> Dataset:
     return data.load_cifar10(fetched)
 
 
-def found_data(path: Path) -> Dataset:
-    """Read the data set at `path`, whose form its file names tell."""
+def title(arguments: argparse.Namespace) -> str:
+    """What a training's results are named after: the data, so that those of other data do not take their place."""
+    if arguments.dataset in ("spiral", "cifar10"):
+        return str(arguments.dataset)
+    path: Path = arguments.data.resolve()
+    return path.stem if path.is_file() else path.name
+
+
+def found_data(path: Path, label: str | None, model: Any) -> Dataset:
+    """Read the data set at `path`, whose form its file names tell; that of a table as the model knows its columns."""
     from fastnet import data
 
     existing(path, "check --data")
+    if path.suffix == ".csv":
+        return data.load_csv(path, label, features=model.feature_names, classes=model.label_names)
+    if label is not None:
+        raise CommandError(f"--label has no effect on {path}, expected a .csv file")
     if path.suffix == ".npz":
         return data.load_npz(path)
     if path.is_file() and "ubyte" not in path.name:
@@ -78,7 +92,7 @@ def found_data(path: Path) -> Dataset:
         return data.load_idx(path)
     if any(name.startswith(("data_batch", "test_batch", "cifar-10-")) for name in names):
         return data.load_cifar10(path)
-    raise CommandError(f"{path}: holds neither CIFAR-10 batches nor IDX files; name a .npz file itself")
+    raise CommandError(f"{path}: holds neither CIFAR-10 batches nor IDX files; name a .npz or .csv file itself")
 
 
 def existing(path: Path, mend: str) -> Path:

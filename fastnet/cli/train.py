@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-import warnings
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from fastnet import outcome
 from fastnet.cli import pictures, summary
 from fastnet.cli.console import Console, Report
 from fastnet.cli.errors import CommandError, Interrupted
@@ -18,23 +20,27 @@ from fastnet.cli.files import output_folder
 from fastnet.cli.networks import Facts, network
 from fastnet.cli.progress import Meter, TrainingProgress
 from fastnet.cli.recipes import Recipe, recipes
-from fastnet.cli.sources import training_data
+from fastnet.cli.sources import title, training_data
+from fastnet.evaluation import lone_class
 
 if TYPE_CHECKING:
     from fastnet.classifier import Classifier
     from fastnet.data import Dataset
     from fastnet.optimizers import Optimizer
+    from fastnet.schedules import Schedule
 
-History = dict[str, list[float]]
+History = dict[str, Any]
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Report:
     names = {field.name for field in fields(Recipe)}
     changes = {name: value for name, value in vars(arguments).items() if name in names}
-    plan = recipes(arguments.dataset, changes)
+    plan = recipes(arguments.dataset, changes, arguments.recipe)
     out = output_folder(arguments.out)
     dataset = training_data(arguments, plan[0].seed)
-    trainer = Trainer(arguments.dataset, dataset, divide(dataset, plan[0]), out, console)
+    rows = divide(dataset, plan[0])
+    plan = tuple(recipe.for_rows(len(rows.X), len(dataset.X_train) - len(rows.X)) for recipe in plan)
+    trainer = Trainer(title(arguments), dataset, rows, out, console)
     try:
         return {"dataset": arguments.dataset, "results": [trainer.train(recipe) for recipe in plan]}
     except KeyboardInterrupt as interrupt:
@@ -56,7 +62,7 @@ def divide(dataset: Dataset, recipe: Recipe) -> Rows:
     from fastnet.data import split_validation
 
     X, y = dataset.X_train, dataset.y_train
-    count = min(1000, len(X) // 10) if recipe.validation is None else recipe.validation
+    count = recipe.held_out(len(X))
     if count >= len(X):
         raise CommandError(f"--validation is {count}, expected fewer than the {len(X)} training rows")
     return Rows(*split_validation(X, y, count, seed=recipe.seed)) if count else Rows(X, y)
@@ -85,11 +91,15 @@ class Trainer:
         self._save(model, stem)
         if self.name == "spiral":
             self.console.lines(summary.loss_lines(history["loss_history"]))
+        given = model.predict(rows.X)
+        if rows.X_val is None:  # of the validation set the model has spoken
+            alone = lone_class(given, rows.y)
+            outcome.warn_of_lone_class(history["loss_history"], model.output_size, "training", alone)
         report = {
             "model": recipe.model,
             "settings": asdict(recipe),
             "loss": history["loss_history"][-1],
-            "training_accuracy": accuracy(model, rows.X, rows.y),
+            "training_accuracy": float(np.mean(given == rows.y)),
             "validation_accuracy": accuracy(model, rows.X_val, rows.y_val),
             "test_accuracy": accuracy(model, self.dataset.X_test, self.dataset.y_test),
             "seconds": progress.seconds,
@@ -97,6 +107,7 @@ class Trainer:
             "images_per_second": progress.iterations_per_second * (recipe.batch_size or len(rows.X)),
             "path": str(self.saved[-1]),
             "pictures": [str(path) for path in self._draw(stem, model, history)],
+            "history": history,
         }
         self.console.lines(summary.result_lines(report))
         return report
@@ -108,23 +119,23 @@ class Trainer:
         )
 
     def _fit(self, model: Classifier, recipe: Recipe, stem: Path) -> tuple[History, TrainingProgress]:
-        meter = Meter(sys.stderr, lines=self.name != "spiral")  # whose losses are lines already
+        # The spiral's losses are lines already; JSON is for machines, whatever reads both streams as one.
+        meter = Meter(sys.stderr, lines=not (self.name == "spiral" or self.console.json))
         progress = TrainingProgress(meter)
         try:
-            with warnings.catch_warnings():
-                warnings.showwarning = lambda message, *_: self.console.complain(str(message))
-                history = model.train(
-                    *(self.rows.X, self.rows.y, self.rows.X_val, self.rows.y_val),
-                    learning_rate=recipe.learning_rate,
-                    learning_rate_decay=recipe.decay,
-                    reg=recipe.reg,
-                    num_iters=recipe.iterations,
-                    batch_size=recipe.batch_size,
-                    sampling=recipe.sampling,
-                    optimizer=optimizer_of(recipe),
-                    threads=recipe.threads,
-                    callback=progress,
-                )
+            history = model.train(
+                *(self.rows.X, self.rows.y, self.rows.X_val, self.rows.y_val),
+                learning_rate=recipe.learning_rate,
+                learning_rate_decay=recipe.decay,
+                schedule=schedule_of(recipe),
+                reg=recipe.reg,
+                num_iters=recipe.iterations,
+                batch_size=recipe.batch_size,
+                sampling=recipe.sampling,
+                optimizer=optimizer_of(recipe),
+                threads=recipe.threads,
+                callback=progress,
+            )
         except KeyboardInterrupt:
             # Under a name of its own: the model of an earlier, finished training stays.
             self._save(model, stem.with_name(f"{stem.name}-interrupted"))
@@ -149,6 +160,15 @@ class Trainer:
             self._draws = False
             self.console.complain(f"pictures skipped: {error}")
             return []
+
+
+def schedule_of(recipe: Recipe) -> Schedule | None:
+    """The schedule of a recipe; None is the decay that train knows by itself."""
+    from fastnet.schedules import NAMES, EpochDecay
+
+    if recipe.schedule != "decay":
+        return NAMES[recipe.schedule](recipe.warmup)
+    return EpochDecay(recipe.warmup, recipe.decay) if recipe.warmup else None
 
 
 def optimizer_of(recipe: Recipe) -> Optimizer:

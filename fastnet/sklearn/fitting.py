@@ -16,7 +16,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from fastnet import checks, optimizers, schedules, training
+from fastnet import checks, optimizers, schedules, tables, training
 from fastnet.batches import Weights
 from fastnet.checks import Array
 from fastnet.classifier import Classifier
@@ -253,7 +253,8 @@ class Estimator(ClassifierMixin, BaseEstimator):
         rate = checks.positive("learning_rate_init", self.learning_rate_init)
         own = isinstance(self.learning_rate, str) and self.learning_rate in OWN_RATES
         steady = SteadyRate(rate) if own else None
-        rates = steady or schedules.rates(self.learning_rate, rate, num_iters, epochs.per_epoch, most)
+        schedule = tables.SCHEDULE if isinstance(self.learning_rate, str) and self.learning_rate == "linear" else None
+        rates = steady or schedules.rates(schedule or self.learning_rate, rate, num_iters, epochs.per_epoch, most)
         history = training.History()
         course = Course(
             record=record,

@@ -50,7 +50,7 @@ def test_info_tells_the_workers_that_the_environment_asks_for(run, monkeypatch):
     monkeypatch.setenv("FASTNET_THREADS", "7")
     assert run("info", "--json").report["threads"] == 7
     monkeypatch.setenv("FASTNET_THREADS", "0")
-    assert "FASTNET_THREADS is '0'" in run("info").error
+    assert "FASTNET_THREADS is '0'" in run("info").out
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def test_a_loss_that_stays_that_of_guessing():
 def test_all_rows_of_the_validation_set_in_one_class():
     model = fastnet_model("linear", 4, 5, 3, std=0.0, seed=0)
     model.params["b"][:] = [0, 9, 0]
-    with pytest.warns(UserWarning, match="all rows of the validation set are given class 1: scale"):
+    with pytest.warns(UserWarning, match="all validation rows are given class 1: scale"):
         model.train(X, Y, X, Y, num_iters=200, **LEARNS | {"learning_rate": 1e-6})
 
 
