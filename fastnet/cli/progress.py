@@ -76,6 +76,8 @@ class TrainingProgress:
         if not self._first[0]:
             self._first = self._last
         self.meter.show(state.iteration, state.num_iters, lambda: self._text(state))
+        if state.iteration == state.num_iters:
+            self.meter.close()  # what the training has to say at its end begins a line
 
     @property
     def startup_seconds(self) -> float:

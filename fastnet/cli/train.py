@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
     dataset = training_data(arguments, plan[0].seed)
     rows = divide(dataset, plan[0])
     plan = tuple(recipe.for_rows(len(rows.X), len(dataset.X_train) - len(rows.X)) for recipe in plan)
-    trainer = Trainer(title(arguments), dataset, rows, out, console)
+    trainer = Trainer(title(arguments), dataset, rows, out, console, losses=arguments.dataset == "spiral")
     try:
         return {"dataset": arguments.dataset, "results": [trainer.train(recipe) for recipe in plan]}
     except KeyboardInterrupt as interrupt:
@@ -69,14 +69,20 @@ def divide(dataset: Dataset, recipe: Recipe) -> Rows:
 
 
 class Trainer:
-    """Trains one recipe after another on one data set, and knows what it has saved."""
+    """Trains one recipe after another on one data set, and knows what it has saved.
 
-    def __init__(self, name: str, dataset: Dataset, rows: Rows, out: Path, console: Console) -> None:
+    losses asks for the case study's lines of losses, which take the place of those of progress.
+    """
+
+    def __init__(
+        self, name: str, dataset: Dataset, rows: Rows, out: Path, console: Console, losses: bool = False
+    ) -> None:
         self.name = name
         self.dataset = dataset
         self.rows = rows
         self.out = out
         self.console = console
+        self.losses = losses
         self.saved: list[Path] = []
         self._draws = True
         parts = {"training": rows.X, "validation": rows.X_val, "test": dataset.X_test}
@@ -89,7 +95,7 @@ class Trainer:
         self.console.lines(["", summary.model_line(recipe.model, model.params, recipe.dtype)])
         history, progress = self._fit(model, recipe, stem)
         self._save(model, stem)
-        if self.name == "spiral":
+        if self.losses:
             self.console.lines(summary.loss_lines(history["loss_history"]))
         given = model.predict(rows.X)
         if rows.X_val is None:  # of the validation set the model has spoken
@@ -119,8 +125,7 @@ class Trainer:
         )
 
     def _fit(self, model: Classifier, recipe: Recipe, stem: Path) -> tuple[History, TrainingProgress]:
-        # The spiral's losses are lines already; JSON is for machines, whatever reads both streams as one.
-        meter = Meter(sys.stderr, lines=not (self.name == "spiral" or self.console.json))
+        meter = Meter(sys.stderr, lines=not (self.losses or self.console.json))  # JSON has the whole history
         progress = TrainingProgress(meter)
         try:
             history = model.train(

@@ -112,7 +112,7 @@ def test_the_moving_line_is_redrawn_ten_times_a_second_at_most(clock):
     report = TrainingProgress(Meter(stream))
     for iteration in range(1, 101):
         clock.now += 0.01
-        report(state(iteration))
+        report(state(iteration, 200))
     assert 9 <= stream.getvalue().count("\r") <= 11
 
 
@@ -151,3 +151,12 @@ def test_a_download_shows_megabytes_with_and_without_a_known_size(clock):
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+def test_the_line_is_gone_when_a_training_ends(clock):
+    stream = Terminal()
+    report = TrainingProgress(Meter(stream))
+    report(state(50))
+    assert screen(stream.getvalue()).startswith("iteration 50 / 100")
+    report(state(100))
+    assert screen(stream.getvalue()) == ""

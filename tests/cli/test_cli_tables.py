@@ -102,3 +102,10 @@ def test_labels_in_the_place_of_images_are_told(run, idx):
     fastnet.TwoLayerNet(20, 3, 3).save("model.npz")
     path = idx / "train-labels-idx1-ubyte.gz"
     assert f"{path}: holds labels, expected the images" in run("predict", "model.npz", path).error
+
+
+def test_a_table_may_be_called_as_a_data_set_is(run, pets):
+    result = run("train", "csv", "--data", pets.rename("spiral.csv"), *QUICK)
+    assert result.status == 0
+    assert "loss" not in result.out.replace("-loss.png", "")
+    assert result.err.startswith("iteration 5 / 50: ")
