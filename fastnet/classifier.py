@@ -175,6 +175,9 @@ class Classifier(Described):
         parameters that training leaves: within an epoch, or the best (None without X_val).  The same dictionary is
         `history` while training goes on, and what is left of it after an exception.
 
+        Warns (UserWarning) of a learning rate that is gone before half of the training, and of a training that ended
+        where it began: at the loss of guessing, or with one class for all validation rows.
+
         Raises ValueError, with the parameters untouched, for input that does not fit.  Ctrl-C, and an exception
         from the callback, leave the parameters as of the last finished iteration.
         """

@@ -47,6 +47,14 @@ def test_train_evaluate_and_predict(run, pets, tmp_path):
     assert np.argmax(report["probabilities"], axis=1).tolist() == [1] * 40
 
 
+def test_search(run, pets):
+    report = run("search", "csv", "--data", pets, "--reg", "0", "0.1", "--json", *QUICK).report
+    assert report["path"] == "fastnet-out/pets-two-layer-search.npz"
+    assert report["settings"]["schedule"] == "linear"
+    model = fastnet.load(report["path"])
+    assert (model.label_names, model.feature_names) == (("cat", "dog"), ("born", "size"))
+
+
 def test_other_columns_and_labels_are_named(run, pets):
     path = run("train", "csv", "--data", pets, "--json", *QUICK).report["results"][0]["path"]
     Path("other.csv").write_text("born,kind\n5,cat\n")
