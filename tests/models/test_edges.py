@@ -65,6 +65,7 @@ def test_probabilities_may_underflow_under_errstate(weight):
         assert model.predict_proba(np.ones((1, 2), np.float32)).tolist() == [[1.0, 0.0]]
 
 
+@pytest.mark.filterwarnings("ignore:after .* iterations the loss is still ln 2")
 def test_training_may_underflow_under_errstate():
     model = fastnet_model("linear", 2, 2, 2, dtype=np.float32)
     options = {"batch_size": 1000, "learning_rate_decay": 0.5, "reg": 1e-50, "optimizer": fastnet.Adam()}
@@ -112,6 +113,7 @@ def test_gradients_of_many_equal_rows_add_up(kind):
         assert error < 5e-5, name  # one after another: 1e-3
 
 
+@pytest.mark.filterwarnings("ignore:after .* iterations the loss is still ln 2")
 def test_a_rate_that_is_soon_gone_is_said_aloud():
     model = fastnet_model("linear", 2, 2, 2)
     with pytest.warns(
