@@ -51,7 +51,7 @@ def backward(tiles, rule, plan, batch, layer1, layer2, a, scratch, steps, repeat
     for k in range(repeats):
         block, descent = Rows(batch, k, 0, plan.rows), Descent(rule, steps.coefficients, k, steps.reg[0, k])
         for unit in range(programs.groups(layer2.inputs, GROUP2) + 1):
-            programs.backward2_unit(unit, tiles.backward2, plan.rows, False, True, layer2, a, descent)
+            programs.backward2_unit(unit, tiles.backward2, plan.rows, False, True, layer2, a, scratch, descent)
         for unit in range(programs.groups(layer1.inputs, PANEL) + 1):
             programs.backward1_unit(
                 unit, tiles.backward1, plan, block, False, True, layer1, None, a.d_hidden, a, scratch, descent

@@ -36,7 +36,7 @@ def product_transposed(tile, panel, rows, d_hidden, inputs, sums, columns):
     """The gradient of the weights, panel by panel, always into the same sums."""
     for _ in range(0, inputs, PANEL):
         for j in range(0, columns, tile_lines(tile) * lanes(sums)):
-            phases.product_transposed(tile, panel, 0, PANEL, d_hidden, rows, sums, 0, j, False)
+            phases.product_transposed(tile, panel, 0, PANEL, d_hidden, rows, sums, 0, j)
 
 
 @program

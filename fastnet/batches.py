@@ -156,7 +156,7 @@ def batches_of(
     Raises ValueError for arguments that do not fit, and for a batch in `indices` whose rows all have weight 0.
     """
     if indices is not None:
-        rows = np.asarray(indices)
+        rows = checks.array("indices", indices)
         if rows.ndim != 2 or rows.size == 0:
             raise ValueError(f"indices have shape {rows.shape}, expected (num_iters, batch_size), neither 0")
         rows = checks.integers("indices", rows, num_rows, "row numbers")
@@ -179,6 +179,8 @@ def _drawn(rng: np.random.Generator, num_train: int, batch_size: Any, sampling: 
         raise ValueError(f"sampling is {sampling!r}, expected 'replacement' or 'shuffle'")
     if batch_size is None:
         return FullBatch(num_train)
+    if isinstance(batch_size, str):
+        raise ValueError(f"batch_size is {batch_size!r}, expected an integer of at least 1, or None for all rows")
     batch_size = checks.whole("batch_size", batch_size, 1)
     if sampling == "replacement":
         return Replacement(rng, num_train, batch_size)

@@ -57,8 +57,9 @@ def header_of(model: Classifier) -> dict[str, Any]:
         "dtype": str(model.dtype),
         "normalization": None if normalization is None else "mean" if normalization.scale is None else "standard",
         "matmul_precision": model._precision(),
-        "label_names": _names(model.label_names),
-        "image_shape": _shape(model.image_shape),
+        "label_names": model.label_names,
+        "image_shape": model.image_shape,
+        "feature_names": model.feature_names,
         "random_state": model._rng.bit_generator.state,
         "trained_with": model.trained_with,
     }
@@ -100,24 +101,9 @@ def restore(model: Classifier, header: Mapping[str, Any], arrays: Mapping[str, A
     if "mean" in arrays:
         model.normalization = Normalization(arrays["mean"], arrays.get("scale"))
         model._mean_and_scale()  # raises if they do not fit the model
-    model.label_names = _names(header["label_names"])
-    model.image_shape = _shape(header["image_shape"])
+    model.label_names = header["label_names"]
+    model.image_shape = header["image_shape"]
+    model.feature_names = header.get("feature_names")
     if "random_state" in header:
         model._rng.bit_generator.state = header["random_state"]
     model.trained_with = header.get("trained_with")
-
-
-def _names(values: Any) -> tuple[str, ...] | None:
-    if values is None:
-        return None
-    if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
-        raise ValueError(f"label_names are {values!r}, expected strings, or None")
-    return tuple(map(str, values))  # NumPy's own strings, too
-
-
-def _shape(values: Any) -> tuple[int, ...] | None:
-    if values is None:
-        return None
-    if not isinstance(values, list | tuple):
-        raise ValueError(f"image_shape is {values!r}, expected whole numbers, or None")
-    return tuple(checks.whole("a length of image_shape", value, 1) for value in values)

@@ -99,35 +99,48 @@ def matmul_precision(value: Any, dtype: np.dtype[Any]) -> str:
     return value
 
 
+def unmasked(name: str, values: Any) -> Any:
+    """The values, unless some are masked: NumPy would hand on what lies behind the mask, in silence."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(f"{name} is a masked array with masked elements, expected numbers: fill or drop them")
+    return values
+
+
+def array(name: str, values: Any) -> Array:
+    """The values as an array: no copy of one.  Raises ValueError for what has no array, or would lose its mask."""
+    if values is None:
+        raise ValueError(f"{name} is None, expected an array")
+    if hasattr(values, "toarray"):
+        raise ValueError(f"{name} is sparse ({type(values).__name__}), expected a dense array, as {name}.toarray()")
+    return np.asarray(unmasked(name, values))
+
+
 def features(name: str, X: Any, inputs: int, dtype: np.dtype[Any]) -> Array:
     """X of shape (rows, inputs) as the kernels read it: C-contiguous uint8, float32 or float64, finite in dtype.
 
     No copy is made of such an array, read-only or not.  One with other strides is copied as it is; integers,
     booleans and float16 become dtype.
     """
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-        raise ValueError(f"{name} is a masked array with masked elements, expected numbers: fill or drop them")
-    array = np.asarray(X)
-    if array.ndim != 2:
+    rows = array(name, X)
+    if rows.ndim != 2:
         raise ValueError(
-            f"{name} has shape {array.shape}, expected 2 dimensions (rows, {inputs}); one image is X.reshape(1, -1)"
+            f"{name} has shape {rows.shape}, expected 2 dimensions (rows, {inputs}){_reshaped(name, rows, inputs)}"
         )
-    if len(array) == 0:
+    if len(rows) == 0:
         raise ValueError(f"{name} has no rows, expected at least one")
-    if array.shape[1] != inputs:
-        raise ValueError(f"{name} has {array.shape[1]} columns, expected the model's {inputs} inputs")
-    if array.dtype.kind not in "buif":
-        raise ValueError(f"{name} has dtype {array.dtype}, expected uint8, float32 or float64")
-    if array.dtype not in _READ:
+    if rows.shape[1] != inputs:
+        raise ValueError(f"{name} has {rows.shape[1]} columns, expected the model's {inputs} inputs")
+    if rows.dtype.kind not in "buif":
+        raise ValueError(f"{name} has dtype {rows.dtype}, expected uint8, float32 or float64")
+    if rows.dtype not in _READ:
         # Wide integers as float64: in float32 time stamps and large ids would lose their digits before the mean is
         # subtracted.
-        wide = array.dtype.itemsize > 8 or (array.dtype.kind in "ui" and array.dtype.itemsize >= 4)
-        array = array.astype(np.float64 if wide else dtype)
-    if array.dtype.kind == "f":
-        _require_finite(name, array, dtype)
-    array = np.ascontiguousarray(array)
+        wide = rows.dtype.itemsize > 8 or (rows.dtype.kind in "ui" and rows.dtype.itemsize >= 4)
+        rows = rows.astype(np.float64 if wide else dtype)
+    require_finite(name, rows, dtype)
+    rows = np.ascontiguousarray(rows)
     # A header of our own: the caller's may get another shape meanwhile (a callback is enough).
-    return array.view() if array.flags.aligned else array.copy()
+    return rows.view() if rows.flags.aligned else rows.copy()
 
 
 def finite_params(params: Mapping[str, Array]) -> None:
@@ -142,7 +155,19 @@ def finite_params(params: Mapping[str, Array]) -> None:
             )
 
 
-def _require_finite(name: str, array: Array, dtype: np.dtype[Any]) -> None:
+def _reshaped(name: str, found: Array, inputs: int) -> str:
+    """The mend, where there is one: of a list as well as of an array."""
+    if found.size == inputs:
+        return f"; one row is np.reshape({name}, (1, -1))"
+    if found.ndim > 2 and found.size == len(found) * inputs:
+        return f"; rows are np.reshape({name}, (len({name}), -1))"
+    return ""
+
+
+def require_finite(name: str, array: Array, dtype: np.dtype[Any]) -> None:
+    """Raise ValueError, with its place, for a number of a float array (rows, columns) that is not finite in dtype."""
+    if array.dtype.kind != "f":
+        return
     limit = np.finfo(dtype).max
     rows = max(1, _BLOCK_BYTES // max(1, array.shape[1] * array.itemsize))
     for first in range(0, len(array), rows):
@@ -156,12 +181,12 @@ def _require_finite(name: str, array: Array, dtype: np.dtype[Any]) -> None:
 
 def labels(name: str, y: Any, rows: int, classes: int) -> NDArray[np.int64]:
     """y of shape (rows,) as int64 in [0, classes)."""
-    array = np.asarray(y)
-    if array.ndim != 1:
-        raise ValueError(f"{name} has shape {array.shape}, expected 1 dimension of {rows} labels")
-    if len(array) != rows:
-        raise ValueError(f"{name} has {len(array)} labels for {rows} rows, expected one for each")
-    return integers(name, array, classes, "labels")
+    found = array(name, y)
+    if found.ndim != 1:
+        raise ValueError(f"{name} has shape {found.shape}, expected 1 dimension of {rows} labels")
+    if len(found) != rows:
+        raise ValueError(f"{name} has {len(found)} labels for {rows} rows, expected one for each")
+    return integers(name, found, classes, "labels")
 
 
 def integers(name: str, array: Array, below: int, what: str) -> NDArray[np.int64]:
@@ -182,17 +207,17 @@ def weights(name: str, values: Any, rows: int) -> NDArray[np.float64] | None:
     """Weights of shape (rows,) as a float64 copy: finite, none negative, not all 0.  None stays None."""
     if values is None:
         return None
-    array = np.asarray(values)
-    if array.shape != (rows,):
-        raise ValueError(f"{name} has shape {array.shape}, expected ({rows},): a weight for each row")
-    if array.dtype.kind not in "buif":
-        raise ValueError(f"{name} has dtype {array.dtype}, expected numbers")
-    array = array.astype(np.float64)
-    wrong = np.flatnonzero(~((array >= 0) & (array <= float(np.finfo(np.float32).max))))
+    given = array(name, values)
+    if given.shape != (rows,):
+        raise ValueError(f"{name} has shape {given.shape}, expected ({rows},): a weight for each row")
+    if given.dtype.kind not in "buif":
+        raise ValueError(f"{name} has dtype {given.dtype}, expected numbers")
+    found = given.astype(np.float64)
+    wrong = np.flatnonzero(~((found >= 0) & (found <= float(np.finfo(np.float32).max))))
     if len(wrong):
         raise ValueError(
-            f"{name}[{wrong[0]}] is {array[wrong[0]]}, expected finite numbers of at least 0 that fit float32"
+            f"{name}[{wrong[0]}] is {found[wrong[0]]}, expected finite numbers of at least 0 that fit float32"
         )
-    if not array.any():
+    if not found.any():
         raise ValueError(f"{name} holds zeros alone, expected a weight above 0 for at least one row")
-    return array
+    return found

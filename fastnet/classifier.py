@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastnet import checks, optimizers, schedules, settings, training
+from fastnet import checks, optimizers, outcome, schedules, settings, training
 from fastnet.batches import batches_of
 from fastnet.checks import Array
+from fastnet.description import Described
 from fastnet.engine.step.memory import Layer, Source
 from fastnet.evaluation import Validation, softmax
 from fastnet.images import View, averaged
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 _OF_THE_PROCESS = ("_layers", "_params", "_scorers", "history")  # attributes that are not pickled as they are
 
 
-class Classifier:
+class Classifier(Described):
     """What the two models share.  sizes are the widths from the inputs to the classes."""
 
     _widths: ClassVar[tuple[str, ...]]  # the sizes, as the constructor's arguments are called
@@ -52,9 +53,7 @@ class Classifier:
         self.matmul_precision = checks.matmul_precision(matmul_precision, self.dtype)
         self.threads = threads
         self.normalization: Normalization | None = None
-        self.label_names: tuple[str, ...] | None = None
-        self.image_shape: tuple[int, ...] | None = None
-        self.history: dict[str, list[float]] = {}
+        self.history: dict[str, Any] = {}
         self.trained_with: dict[str, Any] | None = None
         checks.threads(threads)
         if not isinstance(std, str):
@@ -91,11 +90,7 @@ class Classifier:
     def params(self, values: Mapping[str, Any]) -> None:
         if set(values) != set(self._params):
             raise ValueError(f"params are {', '.join(values)}, expected {', '.join(self._params)}")
-        arrays = {name: np.asarray(value, self.dtype) for name, value in values.items()}
-        for name, array in arrays.items():
-            if array.shape != self._params[name].shape:
-                raise ValueError(f"{name} has shape {array.shape}, expected {self._params[name].shape}")
-        self._params.update(arrays)
+        self._params.update(values)
 
     def loss(
         self, X: Any, y: Any = None, reg: float = 0.0, threads: int | None = None, *, sample_weight: Any = None
@@ -109,7 +104,8 @@ class Classifier:
             2 is a row twice, and one of 0 a row absent
 
         Returns the scores (N, C) without y, else `loss, grads`: a float, and a dictionary of arrays shaped as
-        the parameters.  Raises ValueError for input of another kind.
+        the parameters.  Raises ValueError for input of another kind.  A numerical check of the gradients needs a
+        float64 model (dtype=np.float64): in float32 the differences of two losses are mostly rounding.
         """
         data = checks.features("X", X, self.input_size, self.dtype)
         if y is None:
@@ -152,7 +148,7 @@ class Classifier:
         checkpoint: str | PathLike[str] | None = None,
         checkpoint_every: float = 10.0,
         resume: bool = False,
-    ) -> dict[str, list[float]]:
+    ) -> dict[str, Any]:
         """Gradient descent on mini-batches; changes the parameters in place.
 
         X, X_val : uint8, float32 or float64 arrays (num, D); a read-only memmap will do.  No float copy is made
@@ -188,8 +184,12 @@ class Classifier:
 
         Returns loss_history (one entry an iteration: the loss before its update), train_acc_history (one an
         epoch: accuracy on its last mini-batch, before the update), and val_acc_history and val_loss_history (one an
-        epoch, after it; the loss without L2; empty without X_val).  The same lists are `history` while training goes
-        on, and what is left of it after an exception.
+        epoch, after it; the loss without L2; empty without X_val).  val_accuracy and val_loss are those of the
+        parameters that training leaves: within an epoch, or the best (None without X_val).  The same dictionary is
+        `history` while training goes on, and what is left of it after an exception.
+
+        Warns (UserWarning) of a learning rate that is gone before half of the training, and of a training that ended
+        where it began: at the loss of guessing, or with one class for all validation rows.
 
         Raises ValueError, with the parameters untouched, for input that does not fit.  Ctrl-C, and an exception
         from the callback, leave the parameters as of the last finished iteration.  So does DivergenceError (a
@@ -254,6 +254,11 @@ class Classifier:
         training.run(trainer, batches, optimizer, plan, history, validate, judges, callbacks, by_epoch, keeper)
         if best is not None:
             best.restore()
+        outcome.warn_of_guesses(history.loss_history, self.output_size)
+        if validate is not None:
+            end = validate()
+            history.val_accuracy, history.val_loss = end.accuracy, end.loss
+            outcome.warn_of_lone_class(history.loss_history, self.output_size, "validation", end.lone_class)
         return self.history
 
     def predict(self, X: Any, threads: int | None = None, *, views: Iterable[View] | None = None) -> NDArray[np.int64]:
@@ -379,21 +384,19 @@ class Classifier:
         return key, scorer
 
     def _source(self, data: Array, labels: NDArray[np.int64] | None = None) -> Source:
-        return Source(data, labels, *self._mean_and_scale(data.dtype.itemsize > self.dtype.itemsize))
+        return Source(data, labels, *self._mean_and_scale(np.promote_types(data.dtype, self.dtype)))
 
-    def _mean_and_scale(self, wide: bool = False) -> tuple[Array, Array]:
-        """The normalisation as the engine applies it; `wide` rows have more digits than the model's numbers."""
+    def _mean_and_scale(self, dtype: DTypeLike = np.float64) -> tuple[Array, Array]:
+        """The normalisation in the type in which rows are normalised."""
         if self.normalization is None:
-            return np.zeros((1, self.input_size), self.dtype), np.ones((1, self.input_size), self.dtype)
+            return np.zeros((1, self.input_size), dtype), np.ones((1, self.input_size), dtype)
         if not isinstance(self.normalization, Normalization):
             found = type(self.normalization).__name__
             raise ValueError(f"normalization is of type {found}, expected a Normalization or None")
         features = len(self.normalization.mean)
         if features != self.input_size:
             raise ValueError(f"the normalization has {features} features, expected the model's {self.input_size}")
-        if wide:
-            self.normalization.require_digits(self.dtype)
-        return self.normalization.mean_and_scale(self.dtype)
+        return self.normalization.mean_and_scale(np.dtype(dtype))
 
     def _validation(self, X: Any, y: Any, sample_weight: Any, threads: int | None) -> Validation | None:
         if (X is None) != (y is None):

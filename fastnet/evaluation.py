@@ -22,14 +22,20 @@ class Validation:
 
     def __call__(self) -> Scored:
         scores = self._scores()
-        right = scores.argmax(axis=1) == self._labels
-        accuracy = float(np.average(right, weights=self._weights))
-        return Scored(mean_loss(scores, self._labels, self._weights), accuracy)
+        given = scores.argmax(axis=1)
+        accuracy = float(np.average(given == self._labels, weights=self._weights))
+        return Scored(mean_loss(scores, self._labels, self._weights), accuracy, lone_class(given, self._labels))
+
+
+def lone_class(given: NDArray[np.int64], labels: NDArray[np.int64]) -> int | None:
+    """The class that all rows are given, where their labels are of several; else None."""
+    alike = bool((given == given[0]).all()) and not (labels == labels[0]).all()
+    return int(given[0]) if alike else None
 
 
 def softmax(scores: Array) -> Array:
     """The probabilities (N, C) of scores, in their own type."""
-    with np.errstate(under="ignore"):  # to 0 is right
+    with np.errstate(over="ignore", under="ignore"):  # to minus infinity and to 0 are right
         exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 

@@ -37,6 +37,8 @@ class TwoLayerNet(Classifier):
 
     params : {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}
     normalization : a Normalization applied to every X, or None
+    label_names, feature_names, image_shape : names of classes and inputs, (channels, rows, columns) of images, or None;
+        saved with the model.  describe(data) takes them from a data set of fastnet.data
     """
 
     _widths = ("input_size", "hidden_size", "output_size")
@@ -59,6 +61,11 @@ class TwoLayerNet(Classifier):
             checks.whole("output_size", output_size, 2),
         )
         super().__init__(sizes, std, dtype, seed, threads, matmul_precision)
+
+    @property
+    def hidden_size(self) -> int:
+        """H."""
+        return self._layers[0].outputs
 
 
 class SoftmaxClassifier(Classifier):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.checks import Array
+from fastnet.checks import Array, unmasked
 
 
 class Parameters(dict[str, Array]):
@@ -21,7 +21,7 @@ class Parameters(dict[str, Array]):
     def _checked(self, name: str, value: Any) -> Array:
         if name not in self:
             raise ValueError(f"no parameter {name!r}, expected one of {', '.join(self)}")
-        array = np.asarray(value, self[name].dtype)
+        array = np.asarray(unmasked(name, value), self[name].dtype)
         if array.shape != self[name].shape:
             raise ValueError(f"{name} has shape {array.shape}, expected {self[name].shape}")
         return array

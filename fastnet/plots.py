@@ -46,7 +46,7 @@ def loss_curve(loss_history: Sequence[float]) -> Figure:
     axes.plot(losses, color=PALETTE[0], alpha=0.3, linewidth=0.8, label="each iteration")
     axes.plot(_running_mean(losses), color=PALETTE[0], linewidth=1.8, label="running mean")
     _label(axes, x="iteration", y="loss")
-    axes.legend(loc="upper right", frameon=False)
+    _legend(figure)
     return figure
 
 
@@ -60,12 +60,12 @@ def accuracy_curves(train_acc_history: Sequence[float], val_acc_history: Sequenc
             epochs = np.arange(1, len(history) + 1)
             # A single epoch would be an invisible line of no length, and thousands of marks a smear.
             marker = "o" if len(history) <= 50 else ""
-            label = f"{name}, {history[-1]:.3f} at the end"
+            label = f"{name}, {history[-1]:.3f} in the last epoch"
             axes.plot(epochs, history, color=colour, marker=marker, markersize=3.5, linewidth=1.8, label=label)
     _label(axes, x="epoch", y="accuracy")
     axes.locator_params(axis="x", integer=True)
     if axes.lines:
-        axes.legend(loc="lower right", frameon=False)
+        _legend(figure)
     return figure
 
 
@@ -196,6 +196,11 @@ def _figure(width: float, height: float, layout: Literal["constrained"] | None =
     except ImportError as error:
         raise ImportError(MISSING_MATPLOTLIB) from error
     return Figure(figsize=(width, height), dpi=DPI, layout=layout)
+
+
+def _legend(figure: Figure) -> None:
+    """Above the curves, whichever way they go."""
+    figure.legend(loc="outside upper left", ncols=2, frameon=False)
 
 
 def _label(axes: Axes, *, x: str, y: str) -> None:

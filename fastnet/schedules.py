@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.checks import non_negative, open_unit, positive
+from fastnet.checks import non_negative, open_unit, positive, unmasked
 
 Iterations = NDArray[np.int64]
 Factors = NDArray[np.float64]
@@ -61,7 +61,8 @@ class EpochDecay(Constant):
         positive("factor", self.factor)
 
     def _after(self, iterations: Iterations, warm: int, num_iters: int, per_epoch: int) -> Factors:
-        return np.asarray(np.power(self.factor, iterations // per_epoch, dtype=np.float64))
+        with np.errstate(under="ignore"):  # to 0 is right
+            return np.asarray(np.power(self.factor, iterations // per_epoch, dtype=np.float64))
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def rates(schedule: Schedule, learning_rate: float, num_iters: int, per_epoch: i
 
 
 def _checked(found: Any, num_iters: int, most: float) -> Factors:
-    given = np.asarray(found)
+    given = np.asarray(unmasked("what the schedule returned", found))
     if given.shape != (num_iters,) or given.dtype.kind not in "uif":
         raise ValueError(
             f"the schedule returned {given.dtype} of shape {given.shape} for {num_iters} iterations, "

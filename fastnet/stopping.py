@@ -42,10 +42,14 @@ def monitor(name: str, value: Any) -> str:
 
 @dataclass(frozen=True)
 class Scored:
-    """What a validation set says of the parameters: mean loss, without L2, and accuracy."""
+    """What a validation set says of the parameters: mean loss, without L2, and accuracy.
+
+    lone_class is the class that all its rows are given, None where they are given several, or are all of one.
+    """
 
     loss: float
     accuracy: float
+    lone_class: int | None = None
 
     def cost(self, monitor: str) -> float:
         """What to make small."""

@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from fastnet import streams
 from fastnet.batches import Batches, Weights
 from fastnet.divergence import DivergenceError, Guard, Steps
 from fastnet.optimizers import Optimizer
@@ -103,12 +104,17 @@ class Plan:
 
 @dataclass
 class History:
-    """What training leaves behind: a loss for each iteration, two accuracies and a loss for each finished epoch."""
+    """What training leaves behind: a loss for each iteration, two accuracies and a loss for each finished epoch.
+
+    val_accuracy and val_loss are of the parameters at the end, None until there.
+    """
 
     loss_history: list[float] = field(default_factory=list)
     train_acc_history: list[float] = field(default_factory=list)
     val_acc_history: list[float] = field(default_factory=list)
     val_loss_history: list[float] = field(default_factory=list)
+    val_accuracy: float | None = None
+    val_loss: float | None = None
 
 
 class _Pace:
@@ -151,7 +157,8 @@ def run(
         count = min(
             [count, *(callback.steps_to_call(done) for callback in callbacks if isinstance(callback, Punctual))]
         )
-        coefficients = optimizer.coefficients(plan.rates(np.arange(done, done + count)), done)
+        with np.errstate(under="ignore"):  # of Adam's beta**t: to 0 is right
+            coefficients = optimizer.coefficients(plan.rates(np.arange(done, done + count)), done)
         began = time.perf_counter()
         drawn = batches.take(count)
         reg = np.broadcast_to(plan.reg(drawn.weight), count)
@@ -190,12 +197,13 @@ def run(
 
 
 class LossLines:
-    """The callback of verbose=True: a line on standard output for every hundredth iteration passed."""
+    """The callback of verbose=True: a line on standard output for the first iteration, every hundredth, the last."""
 
-    def __init__(self) -> None:
-        self._next = 0
+    def steps_to_call(self, done: int) -> int:
+        """To the next line: equal runs have equal lines."""
+        return VERBOSE_EVERY - done % VERBOSE_EVERY if done else 1
 
     def __call__(self, progress: Any) -> None:
-        if progress.iteration >= self._next or progress.iteration == progress.num_iters:
-            sys.stdout.write(f"iteration {progress.iteration} / {progress.num_iters}: loss {progress.loss:.6f}\n")
-            self._next = (progress.iteration // VERBOSE_EVERY + 1) * VERBOSE_EVERY
+        iteration, last = progress.iteration, progress.num_iters
+        if iteration in (1, last) or iteration % VERBOSE_EVERY == 0:
+            streams.write(sys.stdout, f"iteration {iteration} / {last}: loss {progress.loss:.6f}\n")

@@ -54,9 +54,9 @@ def test_accuracy_curves_count_epochs_from_one():
     np.testing.assert_array_equal(training.get_xdata(), [1, 2, 3])
     np.testing.assert_array_equal(training.get_ydata(), [0.25, 0.5, 0.75])
     np.testing.assert_array_equal(validation.get_ydata(), [0.2, 0.4, 0.6])
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == [
-        "training batches, 0.750 at the end",
-        "validation, 0.600 at the end",
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "training batches, 0.750 in the last epoch",
+        "validation, 0.600 in the last epoch",
     ]
 
 

@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
+from fastnet import streams
 from fastnet.cli.console import Console, one_line
 from fastnet.cli.errors import CommandError
 from fastnet.cli.parser import parse
@@ -41,10 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(stop.code or 0)
     console = Console(json=arguments.json)
     try:
-        console.finish(arguments.run(arguments, console))
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: console.complain(str(message))
+            console.finish(arguments.run(arguments, console))
     except BrokenPipeError:
         # The reader of our output (`| head`) has left. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        for stream in filter(streams.there, (sys.stdout, sys.stderr)):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return BROKEN_PIPE
     except KeyboardInterrupt as interrupt:
         console.complain(str(interrupt) or "interrupted")

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from fastnet import streams
+
 Report = dict[str, Any]  # what a command found out, in JSON's types
 
 
@@ -20,20 +22,17 @@ class Console:
     def lines(self, texts: Iterable[str]) -> None:
         """Lines for people. `--json` leaves them out: the report holds the same facts."""
         if not self.json:
-            sys.stdout.writelines(f"{text}\n" for text in texts)
-            sys.stdout.flush()
+            streams.write(sys.stdout, "".join(f"{text}\n" for text in texts))
 
     def line(self, text: str = "") -> None:
         self.lines([text])
 
     def complain(self, text: str) -> None:
-        sys.stderr.write(f"fastnet: {text}\n")
-        sys.stderr.flush()
+        streams.write(sys.stderr, f"fastnet: {text}\n")
 
     def finish(self, report: Report) -> None:
         if self.json:
-            sys.stdout.write(json.dumps(_finite(report), allow_nan=False) + "\n")
-            sys.stdout.flush()
+            streams.write(sys.stdout, json.dumps(_finite(report), allow_nan=False) + "\n")
 
 
 def one_line(error: BaseException) -> str:

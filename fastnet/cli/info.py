@@ -24,7 +24,10 @@ def info() -> Report:
 
     packages = {name: _version(name) for name in ("numpy", "numba", "llvmlite")}
     machine = engine.describe()
-    machine["threads"] = checks.threads(None) or machine["threads"]
+    try:
+        machine["threads"] = checks.threads(None) or machine["threads"]
+    except ValueError as error:  # this report is to show what is wrong
+        machine["threads"] = str(error)
     return {"fastnet": __version__, "python": platform.python_version(), **packages, **machine}
 
 

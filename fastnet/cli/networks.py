@@ -20,6 +20,7 @@ class Facts:
     normalization: Normalization | None
     label_names: tuple[str, ...] | None
     image_shape: tuple[int, ...] | None
+    feature_names: tuple[str, ...] | None
 
     @classmethod
     def of(cls, dataset: Dataset, X: Any, normalize: str) -> Facts:
@@ -27,7 +28,8 @@ class Facts:
         import fastnet
 
         fitted = None if normalize == "none" else fastnet.Normalization.fit(X, scale=normalize == "standard")
-        return cls(X.shape[1], dataset.num_classes, fitted, dataset.label_names or None, dataset.image_shape)
+        names = dataset.label_names or None, dataset.image_shape, dataset.feature_names or None
+        return cls(X.shape[1], dataset.num_classes, fitted, *names)
 
 
 def network(
@@ -36,7 +38,7 @@ def network(
     dtype: str,
     matmul_precision: str,
     hidden_size: int,
-    std: float,
+    std: float | str,
     seed: int | None = None,
 ) -> Classifier:
     """An untrained network."""
@@ -48,5 +50,6 @@ def network(
         if model == "two-layer"
         else fastnet.SoftmaxClassifier(facts.inputs, facts.classes, **settings)
     )
-    net.normalization, net.label_names, net.image_shape = facts.normalization, facts.label_names, facts.image_shape
+    net.normalization = facts.normalization
+    net.label_names, net.image_shape, net.feature_names = facts.label_names, facts.image_shape, facts.feature_names
     return net

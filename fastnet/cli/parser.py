@@ -7,7 +7,7 @@ Options of `train` have no defaults here: an absent one stays absent, and the re
 from __future__ import annotations
 
 import argparse
-import itertools
+import difflib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -15,16 +15,21 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+from fastnet import checks, streams
 from fastnet._version import __version__
-from fastnet.checks import PRECISIONS
-from fastnet.cli.recipes import BOTH, MODELS, RECIPES, SEARCHED, Recipe
+from fastnet.cli.recipes import AUTO, BOTH, MODELS, RECIPES, SEARCHED, Recipe, default
+from fastnet.schedules import NAMES
 
 DATASETS = {
     "spiral": "three spiral arms in the plane, the case study's toy data (the default)",
     "cifar10": "CIFAR-10 from a folder or the official archive, binary or Python form",
     "idx": "MNIST, Fashion-MNIST and others of their form, plain or gzip",
     "npz": "a NumPy archive with X_train, y_train and perhaps X_test, y_test",
+    "csv": "a table of numbers with a header; one column has the labels, numbers or text",
 }
+
+
+OF_SOME = {"download": False, "label": None, "recipe": None}  # options of some data sets, where they are not given
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,14 +40,44 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**kwargs, allow_abbrev=False, argument_default=argparse.SUPPRESS)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        # argparse would take the value of an unknown option for the next command, and blame the value.
-        for word in itertools.takewhile(lambda word: word not in self.commands, args):
-            option = word.partition("=")[0]
-            known = not self.commands or option in self._option_string_actions
-            if option.startswith("--") and not known:
-                knowing = [name for name, parser in self.commands.items() if option in parser._option_string_actions]
-                self.error(f"option {option} " + (f"goes behind {_any_of(knowing)}" if knowing else "is unknown here"))
+        # argparse would take the value of an unknown option for the next command, and blame the value; and of a
+        # mistyped command it would blame the options.
+        words = iter(args)
+        for word in words:
+            option, equals, _ = word.partition("=")
+            action = self._option_string_actions.get(option)
+            if action is None and option.startswith("--") and option != "--":
+                self._refuse_option(option)
+            elif action is not None and action.nargs is None and not equals:
+                next(words, None)  # its value
+            elif self.commands and not word.startswith("-"):
+                if word not in self.commands:
+                    self._refuse_command(word)
+                break
         return super().parse_known_args(args, namespace)
+
+    def _refuse_option(self, option: str) -> NoReturn:
+        knowing = [name for name, parser in self.commands.items() if option in parser._option_string_actions]
+        if knowing:
+            self.error(f"option {option} goes behind {_any_of(knowing)}")
+        parsers = [self, *self.commands.values()]
+        known = {name[2:] for parser in parsers for name in parser._option_string_actions if name.startswith("--")}
+        wanted = option.strip("-").replace("_", "-")
+        initials = [name for name in known if wanted == "".join(part[0] for part in name.split("-"))]
+        near = [*initials, *difflib.get_close_matches(wanted, sorted(known), n=1)][:1]
+        self.error(f"option {option} is unknown here" + "".join(f"; did you mean --{name}?" for name in near))
+
+    def _refuse_command(self, word: str) -> NoReturn:
+        near = difflib.get_close_matches(word, self.commands, n=1)
+        # MNIST is a data set of IDX files: the help says so.
+        near = near or [
+            name for name, parser in self.commands.items() if word.lower() in str(parser.description).lower()
+        ]
+        meant = f"did you mean {near[0]!r}?" if near else f"expected {_any_of(list(self.commands))}"
+        self.error(f"there is no {word!r}; {meant}")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        streams.write(file or sys.stderr, message)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
@@ -80,7 +115,7 @@ def _train(commands: Any) -> None:
     train = _command(commands, "train", "train on a data set; with none named, both models on the spiral")
     _options(train, "spiral")
     datasets = train.add_subparsers(dest="dataset", metavar="DATASET", title="data sets")
-    train.set_defaults(dataset="spiral", download=False, out=Path("fastnet-out"), recipe="lab")
+    train.set_defaults(dataset="spiral", out=Path("fastnet-out"), **OF_SOME)
     for name, text in DATASETS.items():
         parser = _dataset(datasets, name, text)
         _options(parser, name)
@@ -104,8 +139,13 @@ def _dataset(datasets: Any, name: str, text: str) -> Parser:
     """The parser of a data set, with the options that say where it is."""
     parser = _command(datasets, name, text)
     if name != "spiral":
-        help = {"cifar10": "folder or archive", "idx": "folder", "npz": "file"}[name]
+        help = {"cifar10": "folder or archive", "idx": "folder", "npz": "file", "csv": "file"}[name]
         parser.add_argument("--data", type=Path, required=True, metavar="PATH", help=help)
+    if name == "csv":
+        parser.add_argument("--label", metavar="COLUMN", help="the column of the labels (default 'label', or the last)")
+    if len(RECIPES[name]) > 1:
+        help = "what the hyper-parameters start from: the lab's, or what trains a table (default table)"
+        parser.add_argument("--recipe", choices=tuple(RECIPES[name]), help=help)
     if name == "cifar10":
         help = "fetch the data into PATH if it is not there"
         parser.add_argument("--download", action="store_true", help=help)
@@ -115,7 +155,7 @@ def _dataset(datasets: Any, name: str, text: str) -> Parser:
 def _search(commands: Any) -> None:
     search = _command(commands, "search", "train a net for each combination of hyper-parameters and keep the best")
     datasets = search.add_subparsers(dest="dataset", metavar="DATASET", title="data sets", required=True)
-    search.set_defaults(download=False, out=Path("fastnet-out"), journal=None, dask=None, workers=None, halving=None)
+    search.set_defaults(out=Path("fastnet-out"), journal=None, dask=None, workers=None, halving=None, **OF_SOME)
     for name, text in DATASETS.items():
         if name == "spiral":  # it has no rows to spare for validation
             continue
@@ -128,22 +168,31 @@ def _search(commands: Any) -> None:
         parser.add_argument("--workers", type=_whole(1), metavar="N", help=help)
         help = "successive halving by this factor: all start, the best N-th parts go on"
         parser.add_argument("--halving", type=_whole(2), metavar="N", help=help)
-        _options(parser, name, several=tuple(SEARCHED), without=("threads",))
+        _options(parser, name, several=tuple(SEARCHED), without=("threads", "epochs"))
     search.commands = datasets.choices
 
 
 def _evaluate(commands: Any) -> None:
     evaluate = _command(commands, "evaluate", "measure a saved model on the test part of a data set")
     evaluate.add_argument("model", type=Path, metavar="MODEL", help="a model that train saved")
-    help = "CIFAR-10 folder or archive, folder of IDX files, or .npz file: found by looking"
+    help = "CIFAR-10 folder or archive, folder of IDX files, .npz or .csv file: found by looking"
     evaluate.add_argument("--data", type=Path, required=True, metavar="PATH", help=help)
+    evaluate.add_argument("--label", metavar="COLUMN", help="of a .csv file, the column of the labels")
+    evaluate.set_defaults(label=None)
 
 
 def _predict(commands: Any) -> None:
     predict = _command(commands, "predict", "name the class of each sample in a file, one line a sample")
+    predict.description = (
+        "Name the class of each sample in a file. A line has, with tabs between, the number of the class, its name "
+        "where the model has names, and its probability; with --proba, the probability of every class."
+    )
     predict.add_argument("model", type=Path, metavar="MODEL", help="a model that train saved")
-    help = "samples: .npy, .npz, CIFAR-10 .bin batch, IDX images, or one picture (.png, .jpg; resized)"
+    help = "samples: .npy, .npz, .csv, CIFAR-10 .bin batch, IDX images, or one picture (.png, .jpg; resized)"
     predict.add_argument("file", type=Path, metavar="FILE", help=help)
+    help = "write the probabilities of all classes, below a line of their names"
+    predict.add_argument("--proba", action="store_true", help=help)
+    predict.set_defaults(proba=False)
 
 
 def _whole(least: int, word: str | None = None) -> Callable[[str], int | None]:
@@ -164,21 +213,47 @@ def _whole(least: int, word: str | None = None) -> Callable[[str], int | None]:
     return read
 
 
+def _real(check: Callable[[str, Any], float], word: str | None = None) -> Callable[[str], float | str]:
+    """The type of an option that is a number which the check lets through, or the word."""
+
+    def read(text: str) -> float | str:
+        if text == word:
+            return text
+        try:
+            number = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"{text!r}, expected a number" + (f", or {word!r}" if word else "")
+            ) from None
+        try:
+            return check("it", number)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
+
+
 _OPTIONS: dict[str, dict[str, Any]] = {
     "model": {"choices": MODELS, "help": "which network to train"},
     "hidden": {"type": _whole(1), "help": "hidden units of the two-layer network"},
-    "learning_rate": {"type": float, "help": "step size"},
-    "reg": {"type": float, "help": "strength of the L2 regularisation, 0.5 * reg * sum(W**2)"},
-    "decay": {"type": float, "help": "factor on the learning rate after each epoch"},
+    "learning_rate": {"type": _real(checks.non_negative), "help": "step size"},
+    "reg": {"type": _real(checks.non_negative), "help": "strength of the L2 regularisation, 0.5 * reg * sum(W**2)"},
+    "schedule": {
+        "choices": ("decay", *NAMES),
+        "help": "of the learning rate",
+    },
+    "decay": {"type": _real(checks.positive), "help": "factor on the learning rate after each epoch"},
+    "warmup": {"type": _real(checks.open_unit), "help": "fraction of the training over which the learning rate rises"},
     "iterations": {"type": _whole(1), "help": "steps"},  # a model takes none as well, but there is nothing to report
+    "epochs": {"type": _whole(1), "help": "steps, counted by times through the training rows"},
     "batch_size": {"type": _whole(1, "full"), "help": "rows a step, or 'full' for all of them"},
     "sampling": {"choices": ("replacement", "shuffle"), "help": "how the rows of a batch are drawn"},
     "optimizer": {"choices": ("sgd", "momentum", "nesterov", "adam"), "help": "update rule"},
-    "momentum": {"type": float, "help": "of momentum and nesterov"},
-    "beta1": {"type": float, "help": "of adam"},
-    "beta2": {"type": float, "help": "of adam"},
-    "epsilon": {"type": float, "help": "of adam"},
-    "std": {"type": float, "help": "standard deviation of the initial weights"},
+    "momentum": {"type": _real(checks.open_unit), "help": "of momentum and nesterov"},
+    "beta1": {"type": _real(checks.open_unit), "help": "of adam"},
+    "beta2": {"type": _real(checks.open_unit), "help": "of adam"},
+    "epsilon": {"type": _real(checks.positive), "help": "of adam"},
+    "std": {"type": _real(checks.non_negative, "he"), "help": "standard deviation of the initial weights, or 'he'"},
     "normalize": {
         "choices": ("mean", "standard", "none"),
         "help": "subtract each feature's mean; standard also divides by its deviation",
@@ -186,13 +261,19 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "validation": {"type": _whole(0), "help": "training rows held out to measure accuracy while training"},
     "dtype": {"choices": ("float32", "float64"), "help": "of the weights and all arithmetic"},
     "matmul_precision": {
-        "choices": PRECISIONS,
+        "choices": checks.PRECISIONS,
         "help": "of the first layer's products on uint8 data: float32, or integers of 24 or 16 bits, which is faster",
     },
     "seed": {"type": _whole(0), "help": "of the initial weights, the batches and the split"},
     "threads": {"type": _whole(1), "help": "workers; the result is the same for any number"},
 }
-_AUTOMATIC = {"validation": "1000, at most a tenth of the rows", "threads": "as many as the work is worth"}
+_AUTOMATIC = {
+    "batch_size": "200, at most a twentieth of the rows",
+    "epochs": "as --iterations says",
+    "iterations": "30 epochs, at least 1000 steps",
+    "threads": "as many as the work is worth",
+    "validation": "1000, at most a tenth of the rows",
+}
 
 
 def _options(parser: Parser, dataset: str, several: Sequence[str] = (), without: Sequence[str] = ()) -> None:
@@ -206,19 +287,21 @@ def _options(parser: Parser, dataset: str, several: Sequence[str] = (), without:
         words = dict(_OPTIONS[field.name])
         words["help"] += f" (default {_default(dataset, field.name)})"
         if "choices" not in words:
-            words["metavar"] = "X" if words["type"] is float else "N"
+            words["metavar"] = "X" if isinstance(getattr(Recipe, field.name), float) else "N"
         if field.name in several:
             words["nargs"] = "+"
         group.add_argument(f"--{field.name.replace('_', '-')}", **words)
 
 
 def _default(dataset: str, name: str) -> str:
-    starts = RECIPES[dataset]
+    starts = default(dataset)
     if name == "model":
         return "both" if dataset in BOTH else starts[0].model
     values = [getattr(recipe, name) for recipe in starts]
     if len(set(values)) > 1:
         return ", ".join(f"{value} for {recipe.model}" for value, recipe in zip(values, starts, strict=True))
-    if values[0] is None:
-        return "full" if name == "batch_size" else _AUTOMATIC[name]
+    if values[0] is None and name == "batch_size":
+        return "full"
+    if name in _AUTOMATIC and values[0] in (None, AUTO) and not (name == "validation" and values[0] == 0):
+        return _AUTOMATIC[name]
     return str(values[0])

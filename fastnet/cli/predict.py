@@ -16,13 +16,19 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
     existing(arguments.file, "check FILE")
     model = saved_model(arguments.model)
     with about(arguments.file):
-        probabilities = model.predict_proba(read_samples(arguments.file, model.image_shape))
+        probabilities = model.predict_proba(read_samples(arguments.file, model.image_shape, model.feature_names))
     predictions = [
         {"label": label, "name": class_name(label, model.label_names), "probability": float(row[label])}
         for label, row in zip(np.argmax(probabilities, axis=1).tolist(), probabilities, strict=True)
     ]
+    report = {"model": str(arguments.model), "file": str(arguments.file), "predictions": predictions}
+    if arguments.proba:
+        names = [class_name(label, model.label_names) or str(label) for label in range(model.output_size)]
+        console.line("\t".join(names))
+        console.lines("\t".join(f"{p:.6f}" for p in row) for row in probabilities)
+        return report | {"classes": names, "probabilities": probabilities.tolist()}
     console.lines(
         "\t".join(filter(None, [str(found["label"]), found["name"], f"{found['probability']:.4f}"]))
         for found in predictions
     )
-    return {"model": str(arguments.model), "file": str(arguments.file), "predictions": predictions}
+    return report

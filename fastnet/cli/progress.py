@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from fastnet import streams
+
 if TYPE_CHECKING:
     from fastnet.training import Progress
 
@@ -16,9 +18,9 @@ REDRAW_SECONDS = 0.1
 class Meter:
     """The place where progress is shown; `lines=False` keeps it silent where nothing can move."""
 
-    def __init__(self, stream: TextIO, lines: bool = True) -> None:
+    def __init__(self, stream: TextIO | None, lines: bool = True) -> None:
         self.stream = stream
-        self._moving = stream.isatty()
+        self.moving = stream is not None and streams.there(stream) and stream.isatty()
         self._lines = lines
         self._tenth = 0
         self._shown = ""
@@ -26,31 +28,28 @@ class Meter:
 
     def show(self, done: int, total: int, text: Callable[[], str]) -> None:
         """Called as often as the task likes; `text` is called only where it will be seen."""
-        if self._moving:
+        if self.moving:
             if (now := time.perf_counter()) >= self._shown_at + REDRAW_SECONDS:
                 self._shown_at = now
                 self._redraw(text())
         elif self._lines and (tenth := 10 * done // total) > self._tenth:
             self._tenth = tenth
-            self.stream.write(f"{text()}\n")
-            self.stream.flush()
+            streams.write(self.stream, f"{text()}\n")
 
     def announce(self, text: str) -> None:
         """What keeps a terminal waiting before anything can move."""
-        if self._moving:
+        if self.moving:
             self._redraw(text)
 
     def close(self) -> None:
         """Leave a clean line to whoever writes next."""
         if self._shown:
             self._redraw("")
-            self.stream.write("\r")
-            self.stream.flush()
+            streams.write(self.stream, "\r")
 
     def _redraw(self, text: str) -> None:
         text = text[: shutil.get_terminal_size().columns - 1]  # a line that wraps cannot be overwritten
-        self.stream.write(f"\r{text.ljust(len(self._shown))}")
-        self.stream.flush()
+        streams.write(self.stream, f"\r{text.ljust(len(self._shown))}")
         self._shown = text
 
 
@@ -64,12 +63,21 @@ class TrainingProgress:
         meter.announce("getting ready: what is new to this CPU is compiled first, for some seconds")
         self._start = time.perf_counter()
         self._first = self._last = 0, self._start  # iterations done, and when: at the first call and the last
+        self._total = 0  # iterations, known from the first call on
+
+    def steps_to_call(self, done: int) -> int:
+        """To the next tenth: equal runs write equal lines."""
+        tenth = 10 * done // self._total + 1 if self._total else 0
+        return max(1, -(-tenth * self._total // 10) - done)
 
     def __call__(self, state: Progress) -> None:
+        self._total = state.num_iters
         self._last = state.iteration, time.perf_counter()
         if not self._first[0]:
             self._first = self._last
         self.meter.show(state.iteration, state.num_iters, lambda: self._text(state))
+        if state.iteration == state.num_iters:
+            self.meter.close()  # what the training has to say at its end begins a line
 
     @property
     def startup_seconds(self) -> float:
@@ -87,17 +95,14 @@ class TrainingProgress:
         return (after - before) / (end - start) if after > before else after / (end - self._start)
 
     def _text(self, state: Progress) -> str:
-        parts = [
-            f"iteration {state.iteration}/{state.num_iters}",
-            f"epoch {state.epoch}",
-            f"loss {state.loss:.4f}",
-        ]
-        if state.val_accuracy is not None:
+        parts = [f"iteration {state.iteration} / {state.num_iters}: loss {state.loss:.4f}", f"epoch {state.epoch}"]
+        # At the end the last epoch's is not the model's: that is among the results.
+        if state.val_accuracy is not None and state.iteration < state.num_iters:
             parts.append(f"validation {state.val_accuracy:.3f}")
-        if self._last > self._first:
+        if self.meter.moving and self._last > self._first:
             left = (state.num_iters - state.iteration) / self.iterations_per_second
             parts.append(f"{duration(left)} left")
-        return "  ".join(parts)
+        return ", ".join(parts)
 
 
 class DownloadProgress:

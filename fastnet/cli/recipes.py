@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from fastnet import checks, tables
 from fastnet.cli.errors import CommandError
+
+AUTO = 0  # of a number that follows from the rows
 
 
 @dataclass(frozen=True)
@@ -15,22 +20,36 @@ class Recipe:
     hidden: int = 80
     learning_rate: float = 1e-3
     reg: float = 0.5
+    schedule: str = "decay"
     decay: float = 0.95
-    iterations: int = 4000
-    batch_size: int | None = 200  # None: all rows at every step
+    warmup: float = 0.0
+    iterations: int = 4000  # AUTO: as epochs says
+    epochs: int = AUTO  # with iterations AUTO as well: as tables.py says
+    batch_size: int | None = 200  # None: all rows at every step; AUTO: as tables.py says
     sampling: str = "replacement"
     optimizer: str = "sgd"
     momentum: float = 0.9
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
-    std: float = 1e-4
+    std: float | str = 1e-4
     normalize: str = "mean"
     validation: int | None = None  # None: 1000 rows, at most a tenth
     dtype: str = "float32"
     matmul_precision: str = "highest"
     seed: int = 0
     threads: int | None = None  # None: as many as the work is worth
+
+    def held_out(self, rows: int) -> int:
+        """How many of so many rows are for validation."""
+        return min(1000, rows // 10) if self.validation is None else self.validation
+
+    def for_rows(self, rows: int, held_out: int) -> Recipe:
+        """The same with all numbers known: for so many training rows, beside those held out."""
+        size = tables.batch_size(rows) if self.batch_size == AUTO else self.batch_size
+        per_epoch = max(rows // (size or rows), 1)
+        steps = self.iterations or self.epochs * per_epoch or tables.iterations(per_epoch)
+        return replace(self, batch_size=size, iterations=steps, validation=held_out)
 
 
 # The "Two-layer network" lab, on images whose mean is subtracted.  Its rate makes the linear classifier diverge on
@@ -53,9 +72,31 @@ _SPIRAL = Recipe(
 )
 SPIRAL = (replace(_SPIRAL, model="softmax", iterations=200), _SPIRAL)
 
-# One for each model.
-RECIPES: dict[str, tuple[Recipe, ...]] = {"spiral": SPIRAL, "cifar10": PIXELS, "idx": PIXELS, "npz": ARRAYS}
-BOTH = {"spiral"}  # without --model the case study trains both models, the lab the first alone
+_TABLE = Recipe(
+    hidden=tables.HIDDEN,
+    learning_rate=tables.LEARNING_RATE,
+    reg=tables.REG,
+    schedule="linear",
+    warmup=tables.WARMUP,
+    iterations=AUTO,
+    batch_size=AUTO,
+    sampling="shuffle",
+    optimizer="nesterov",
+    momentum=tables.MOMENTUM,
+    std="he",
+    normalize="standard",
+)
+TABLE = (_TABLE, replace(_TABLE, model="softmax"))
+
+# By data set and name, the default first; one for each model.
+RECIPES: dict[str, dict[str, tuple[Recipe, ...]]] = {
+    "spiral": {"case study": SPIRAL},
+    "cifar10": {"lab": PIXELS},
+    "idx": {"lab": PIXELS},
+    "npz": {"table": TABLE, "lab": ARRAYS},
+    "csv": {"table": TABLE, "lab": ARRAYS},
+}
+BOTH = {"spiral"}  # without --model the case study trains both models, the others the first alone
 MODELS = ("two-layer", "softmax")
 
 # What `fastnet search` takes several values of, by the names of fastnet's arguments.
@@ -73,6 +114,7 @@ SEARCHED = {
 # What an option has an effect with.
 _NEEDS = {
     "hidden": ("model", {"two-layer"}),
+    "decay": ("schedule", {"decay"}),
     "momentum": ("optimizer", {"momentum", "nesterov"}),
     "beta1": ("optimizer", {"adam"}),
     "beta2": ("optimizer", {"adam"}),
@@ -80,16 +122,25 @@ _NEEDS = {
 }
 
 
-def recipes(dataset: str, changes: dict[str, object]) -> tuple[Recipe, ...]:
-    """The trainings of a data set: its defaults with the given fields changed; `model` picks one.
+def default(dataset: str) -> tuple[Recipe, ...]:
+    """The trainings of a data set without any option."""
+    return next(iter(RECIPES[dataset].values()))
 
-    Raises CommandError for an option that none of them would heed.
+
+def recipes(dataset: str, changes: dict[str, object], name: str | None = None) -> tuple[Recipe, ...]:
+    """The trainings of a data set: its recipe of that name with the given fields changed; `model` picks one.
+
+    Raises CommandError for an option that none of them would heed, and for two that contradict each other.
     """
-    starts = RECIPES[dataset]
+    starts = default(dataset) if name is None else RECIPES[dataset][name]
     if model := changes.get("model"):
         starts = tuple(recipe for recipe in starts if recipe.model == model)
     elif dataset not in BOTH:
         starts = starts[:1]
+    if "epochs" in changes:
+        if "iterations" in changes:
+            raise CommandError("--epochs and --iterations both say how long to train: expected one of them")
+        changes = {**changes, "iterations": AUTO}
     # The parser has given each field its own type, which its dictionary does not say.
     plan = tuple(replace(recipe, **changes) for recipe in starts)  # type: ignore[arg-type]
     for name in changes:
@@ -97,4 +148,6 @@ def recipes(dataset: str, changes: dict[str, object]) -> tuple[Recipe, ...]:
             field, values = _NEEDS[name]
             if not any(getattr(recipe, field) in values for recipe in plan):
                 raise CommandError(f"--{name} has no effect without --{field} {' or '.join(sorted(values))}")
+    for recipe in plan:
+        checks.matmul_precision(recipe.matmul_precision, np.dtype(recipe.dtype))
     return plan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.cli.errors import CommandError
+from fastnet.data.csv import load_csv_rows
+from fastnet.data.npz import require_numpy_file, spelt
 
+SAMPLES = ("X", "X_test", "test_images", "X_train", "train_images", "data")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 Shape = tuple[int, int, int]  # channels, rows, columns
 
 
-def read_samples(path: Path, image_shape: Shape | None) -> NDArray[Any]:
+def read_samples(path: Path, image_shape: Shape | None, feature_names: Sequence[str] | None) -> NDArray[Any]:
     """Rows of shape (N, D), read in the way that the file's name asks for."""
+    if path.suffix == ".csv":
+        return load_csv_rows(path, feature_names)
     if path.suffix in (".npy", ".npz"):
         return _rows(_numpy(path), image_shape)
     if path.suffix.lower() in PICTURES:
@@ -28,9 +34,12 @@ def read_samples(path: Path, image_shape: Shape | None) -> NDArray[Any]:
     if "ubyte" in path.name:
         from fastnet.data import read_idx
 
-        return _rows(read_idx(path), image_shape)
+        images = read_idx(path)
+        if images.ndim == 1:
+            raise CommandError(f"{path}: holds labels, expected the images (a name with 'images')")
+        return _rows(images, image_shape)
     raise CommandError(
-        f"{path}: not a form that is known by its name: .npy, .npz, *_batch* (CIFAR-10), *ubyte* (IDX), "
+        f"{path}: not a form that is known by its name: .npy, .npz, .csv, *_batch* (CIFAR-10), *ubyte* (IDX), "
         f"{', '.join(PICTURES)}"
     )
 
@@ -38,13 +47,16 @@ def read_samples(path: Path, image_shape: Shape | None) -> NDArray[Any]:
 def _numpy(path: Path) -> NDArray[Any]:
     try:
         with open(path, "rb") as stream:
+            require_numpy_file(stream, ("array", "archive"))
             loaded = np.load(stream, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return loaded
-            return next(loaded[name] for name in ("X", "X_test", "X_train") if name in loaded)
-    except StopIteration:
-        raise CommandError(f"{path}: holds no array named X, X_test or X_train") from None
-    except OSError:
+            found = spelt(SAMPLES, loaded.files)
+            if not found:
+                names = ", ".join(map(repr, loaded.files)) or "nothing"
+                raise CommandError(f"{path}: no array X, X_test or X_train (it holds {names})")
+            return np.asarray(loaded[next(iter(found.values()))])
+    except (OSError, CommandError):
         raise
     # On damaged input NumPy and the decompressors below it raise a dozen unrelated types.
     except Exception as error:

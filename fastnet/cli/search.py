@@ -20,9 +20,9 @@ from fastnet.cli.files import output_folder
 from fastnet.cli.networks import Facts, network
 from fastnet.cli.progress import Meter, duration
 from fastnet.cli.recipes import SEARCHED, Recipe, recipes
-from fastnet.cli.sources import training_data
+from fastnet.cli.sources import title, training_data
 from fastnet.cli.summary import data_line
-from fastnet.cli.train import Rows, divide, optimizer_of
+from fastnet.cli.train import Rows, divide, optimizer_of, schedule_of
 from fastnet.files import replacing
 
 if TYPE_CHECKING:
@@ -37,13 +37,14 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
     out = output_folder(arguments.out)
     dataset = training_data(arguments, recipe.seed)
     rows = divide(dataset, recipe)
+    recipe = recipe.for_rows(len(rows.X), len(dataset.X_train) - len(rows.X))
     if rows.X_val is None:
         raise CommandError("--validation is 0, expected rows to choose by: at least 1")
     parts = {"training": rows.X, "validation": rows.X_val, "test": dataset.X_test}
     console.line(data_line(arguments.dataset, parts, dataset.image_shape, dataset.num_classes))
-    stem = out / f"{arguments.dataset}-{recipe.model}-search"
+    stem = out / f"{title(arguments)}-{recipe.model}-search"
     try:
-        found = _search(arguments, recipe, grid, dataset, rows)
+        found = _search(arguments, recipe, grid, dataset, rows, console)
     except KeyboardInterrupt as interrupt:
         saved = [arguments.journal] if arguments.journal else []
         search = getattr(interrupt, "search", None)
@@ -73,12 +74,18 @@ def _plan(arguments: argparse.Namespace) -> tuple[Recipe, dict[str, list[Any]]]:
     if not several:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in SEARCHED)
         raise CommandError(f"there is nothing to choose from: give several values to any of {options}")
-    (recipe,) = recipes(arguments.dataset, {n: v[0] if n in SEARCHED else v for n, v in given.items()})
+    changes = {n: v[0] if n in SEARCHED else v for n, v in given.items()}
+    (recipe,) = recipes(arguments.dataset, changes, arguments.recipe)
     return recipe, {SEARCHED[name]: values for name, values in several.items()}
 
 
 def _search(
-    arguments: argparse.Namespace, recipe: Recipe, grid: dict[str, list[Any]], dataset: Dataset, rows: Rows
+    arguments: argparse.Namespace,
+    recipe: Recipe,
+    grid: dict[str, list[Any]],
+    dataset: Dataset,
+    rows: Rows,
+    console: Console,
 ) -> Search:
     import fastnet
     from fastnet.searching import SearchError, dask
@@ -93,7 +100,7 @@ def _search(
         executor = None
         if arguments.dask is not None:
             executor = stack.enter_context(dask.connect(arguments.dask)).get_executor()
-        meter = Meter(sys.stderr)
+        meter = Meter(sys.stderr, lines=not console.json)
         stack.callback(meter.close)
         meter.announce("getting ready: what is new to this CPU is compiled first, for some seconds")
         try:
@@ -106,6 +113,7 @@ def _search(
                 halving=arguments.halving,
                 callback=partial(_show, meter),
                 sampling=recipe.sampling,
+                schedule=schedule_of(recipe),
                 optimizer=optimizer_of(recipe),
                 **fixed,
             )

@@ -8,14 +8,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastnet.cli.errors import CommandError
 from fastnet.cli.progress import DownloadProgress, Meter
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
 
+MOST_CLASSES_SKIPPED = 100  # a class without a training row costs little; ids of millions are no labels
+
 
 def training_data(arguments: argparse.Namespace, seed: int) -> Dataset:
+    """The data set of a command line; CommandError where its labels are none to train on."""
+    dataset = _training_data(arguments, seed)
+    present = np.unique(dataset.y_train)
+    if len(present) < 2:
+        raise CommandError(f"{arguments.data}: all training labels are {present[0]}, expected at least 2 classes")
+    if dataset.num_classes > max(MOST_CLASSES_SKIPPED, 2 * len(present)):
+        raise CommandError(
+            f"{arguments.data}: {len(present)} different labels up to {dataset.num_classes - 1}, expected those from 0 "
+            "on, without gaps: numpy.unique(y, return_inverse=True)[1] makes them"
+        )
+    return dataset
+
+
+def _training_data(arguments: argparse.Namespace, seed: int) -> Dataset:
     from fastnet import data
 
     match arguments.dataset:
@@ -25,6 +43,8 @@ def training_data(arguments: argparse.Namespace, seed: int) -> Dataset:
             return _cifar10(arguments.data, arguments.download)
         case "idx":
             return data.load_idx(existing(arguments.data, "check --data"))
+        case "csv":
+            return data.load_csv(existing(arguments.data, "check --data"), arguments.label)
     return data.load_npz(existing(arguments.data, "check --data"))
 
 
@@ -44,21 +64,35 @@ def _cifar10(path: Path, download: bool) -> Dataset:
     return data.load_cifar10(fetched)
 
 
-def found_data(path: Path) -> Dataset:
-    """Read the data set at `path`, whose form its file names tell."""
+def title(arguments: argparse.Namespace) -> str:
+    """What a training's results are named after: the data, so that those of other data do not take their place."""
+    if arguments.dataset in ("spiral", "cifar10"):
+        return str(arguments.dataset)
+    path: Path = arguments.data.resolve()
+    return path.stem if path.is_file() else path.name
+
+
+def found_data(path: Path, label: str | None, model: Any) -> Dataset:
+    """Read the data set at `path`, whose form its file names tell; that of a table as the model knows its columns."""
     from fastnet import data
 
     existing(path, "check --data")
+    if path.suffix == ".csv":
+        return data.load_csv(path, label, features=model.feature_names, classes=model.label_names)
+    if label is not None:
+        raise CommandError(f"--label has no effect on {path}, expected a .csv file")
     if path.suffix == ".npz":
         return data.load_npz(path)
-    if path.is_file():
+    if path.is_file() and "ubyte" not in path.name:
         return data.load_cifar10(path)
+    if path.is_file():
+        return data.load_idx(path)  # which says that it wants the folder
     names = [entry.name for entry in path.iterdir()]
     if any("ubyte" in name for name in names):
         return data.load_idx(path)
     if any(name.startswith(("data_batch", "test_batch", "cifar-10-")) for name in names):
         return data.load_cifar10(path)
-    raise CommandError(f"{path}: holds neither CIFAR-10 batches nor IDX files; name a .npz file itself")
+    raise CommandError(f"{path}: holds neither CIFAR-10 batches nor IDX files; name a .npz or .csv file itself")
 
 
 def existing(path: Path, mend: str) -> Path:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from fastnet import outcome
 from fastnet.cli import images, pictures, summary
 from fastnet.cli.console import Console, Report
 from fastnet.cli.errors import CommandError, Interrupted
@@ -17,24 +19,28 @@ from fastnet.cli.files import output_folder
 from fastnet.cli.networks import Facts, network
 from fastnet.cli.progress import Meter, TrainingProgress
 from fastnet.cli.recipes import Recipe, recipes
-from fastnet.cli.sources import training_data
+from fastnet.cli.sources import title, training_data
+from fastnet.evaluation import lone_class
 
 if TYPE_CHECKING:
     from fastnet.classifier import Classifier
     from fastnet.data import Dataset
     from fastnet.optimizers import Optimizer
+    from fastnet.schedules import Schedule
 
-History = dict[str, list[float]]
+History = dict[str, Any]
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Report:
     names = {field.name for field in fields(Recipe)}
     changes = {name: value for name, value in vars(arguments).items() if name in names}
-    plan = recipes(arguments.dataset, changes)
+    plan = recipes(arguments.dataset, changes, arguments.recipe)
     image_recipe = images.chosen(arguments, changes)
     out = output_folder(arguments.out)
     dataset = training_data(arguments, plan[0].seed)
-    trainer = Trainer(arguments.dataset, dataset, divide(dataset, plan[0]), out, console)
+    rows = divide(dataset, plan[0])
+    plan = tuple(recipe.for_rows(len(rows.X), len(dataset.X_train) - len(rows.X)) for recipe in plan)
+    trainer = Trainer(title(arguments), dataset, rows, out, console, losses=arguments.dataset == "spiral")
     try:
         if image_recipe is not None:
             return {"dataset": arguments.dataset, "results": [image_recipe.train(trainer, plan[0])]}
@@ -58,21 +64,27 @@ def divide(dataset: Dataset, recipe: Recipe) -> Rows:
     from fastnet.data import split_validation
 
     X, y = dataset.X_train, dataset.y_train
-    count = min(1000, len(X) // 10) if recipe.validation is None else recipe.validation
+    count = recipe.held_out(len(X))
     if count >= len(X):
         raise CommandError(f"--validation is {count}, expected fewer than the {len(X)} training rows")
     return Rows(*split_validation(X, y, count, seed=recipe.seed)) if count else Rows(X, y)
 
 
 class Trainer:
-    """Trains one recipe after another on one data set, and knows what it has saved."""
+    """Trains one recipe after another on one data set, and knows what it has saved.
 
-    def __init__(self, name: str, dataset: Dataset, rows: Rows, out: Path, console: Console) -> None:
+    losses asks for the case study's lines of losses, which take the place of those of progress.
+    """
+
+    def __init__(
+        self, name: str, dataset: Dataset, rows: Rows, out: Path, console: Console, losses: bool = False
+    ) -> None:
         self.name = name
         self.dataset = dataset
         self.rows = rows
         self.out = out
         self.console = console
+        self.losses = losses
         self.saved: list[Path] = []
         self._draws = True
         parts = {"training": rows.X, "validation": rows.X_val, "test": dataset.X_test}
@@ -85,13 +97,17 @@ class Trainer:
         self.console.lines(["", summary.model_line(recipe.model, model.params, recipe.dtype)])
         history, progress = self._fit(model, recipe, stem)
         self.save(model, stem)
-        if self.name == "spiral":
+        if self.losses:
             self.console.lines(summary.loss_lines(history["loss_history"]))
+        given = model.predict(rows.X)
+        if rows.X_val is None:  # of the validation set the model has spoken
+            alone = lone_class(given, rows.y)
+            outcome.warn_of_lone_class(history["loss_history"], model.output_size, "training", alone)
         report = {
             "model": recipe.model,
             "settings": asdict(recipe),
             "loss": history["loss_history"][-1],
-            "training_accuracy": accuracy(model, rows.X, rows.y),
+            "training_accuracy": float(np.mean(given == rows.y)),
             "validation_accuracy": accuracy(model, rows.X_val, rows.y_val),
             "test_accuracy": accuracy(model, self.dataset.X_test, self.dataset.y_test),
             "seconds": progress.seconds,
@@ -99,6 +115,7 @@ class Trainer:
             "images_per_second": progress.iterations_per_second * (recipe.batch_size or len(rows.X)),
             "path": str(self.saved[-1]),
             "pictures": [str(path) for path in self.draw(stem, model, history)],
+            "history": history,
         }
         self.console.lines(summary.result_lines(report))
         return report
@@ -110,23 +127,22 @@ class Trainer:
         )
 
     def _fit(self, model: Classifier, recipe: Recipe, stem: Path) -> tuple[History, TrainingProgress]:
-        meter = Meter(sys.stderr, lines=self.name != "spiral")  # whose losses are lines already
+        meter = Meter(sys.stderr, lines=not (self.losses or self.console.json))  # JSON has the whole history
         progress = TrainingProgress(meter)
         try:
-            with warnings.catch_warnings():
-                warnings.showwarning = lambda message, *_: self.console.complain(str(message))
-                history = model.train(
-                    *(self.rows.X, self.rows.y, self.rows.X_val, self.rows.y_val),
-                    learning_rate=recipe.learning_rate,
-                    learning_rate_decay=recipe.decay,
-                    reg=recipe.reg,
-                    num_iters=recipe.iterations,
-                    batch_size=recipe.batch_size,
-                    sampling=recipe.sampling,
-                    optimizer=optimizer_of(recipe),
-                    threads=recipe.threads,
-                    callback=progress,
-                )
+            history = model.train(
+                *(self.rows.X, self.rows.y, self.rows.X_val, self.rows.y_val),
+                learning_rate=recipe.learning_rate,
+                learning_rate_decay=recipe.decay,
+                schedule=schedule_of(recipe),
+                reg=recipe.reg,
+                num_iters=recipe.iterations,
+                batch_size=recipe.batch_size,
+                sampling=recipe.sampling,
+                optimizer=optimizer_of(recipe),
+                threads=recipe.threads,
+                callback=progress,
+            )
         except KeyboardInterrupt:
             # Under a name of its own: the model of an earlier, finished training stays.
             self.save(model, stem.with_name(f"{stem.name}-interrupted"))
@@ -151,6 +167,15 @@ class Trainer:
             self._draws = False
             self.console.complain(f"pictures skipped: {error}")
             return []
+
+
+def schedule_of(recipe: Recipe) -> Schedule | None:
+    """The schedule of a recipe; None is the decay that train knows by itself."""
+    from fastnet.schedules import NAMES, EpochDecay
+
+    if recipe.schedule != "decay":
+        return NAMES[recipe.schedule](recipe.warmup)
+    return EpochDecay(recipe.warmup, recipe.decay) if recipe.warmup else None
 
 
 def optimizer_of(recipe: Recipe) -> Optimizer:

@@ -154,7 +154,7 @@ def _parse_python(data: bytes, source: str) -> Batch:
     batch = unpickle_dict(data, source)
     for key in ("data", "labels"):
         if key not in batch:
-            found = ", ".join(batch) or "nothing"
+            found = ", ".join(map(repr, batch)) or "nothing"
             raise ValueError(f"{source}: no {key!r}: expected a CIFAR-10 batch, found a dict of {found}")
     pixels, labels = batch["data"], batch["labels"]
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (PIXELS,):

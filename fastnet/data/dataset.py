@@ -13,7 +13,7 @@ class Dataset:
 
     Attributes
     ----------
-    X_train : ndarray of shape (N, D), uint8, float32 or float64
+    X_train : ndarray of shape (N, D), of integers, booleans or floats
     y_train : ndarray of shape (N,), int64
         Labels, all in `[0, num_classes)`.
     X_test, y_test : ndarrays of shapes (M, D) and (M,), or None
@@ -22,6 +22,8 @@ class Dataset:
         The name of each class; empty where the format names none.
     image_shape : (channels, rows, columns) or None
         What a row of X reshapes to; None where the rows are not known to be images.
+    feature_names : tuple of str
+        The name of each column of X; empty where the format names none.
     """
 
     X_train: NDArray[Any]
@@ -30,6 +32,7 @@ class Dataset:
     y_test: NDArray[np.int64] | None = None
     label_names: tuple[str, ...] = ()
     image_shape: tuple[int, int, int] | None = None
+    feature_names: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:

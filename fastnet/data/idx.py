@@ -86,9 +86,11 @@ def load_idx(folder: str | os.PathLike[str]) -> Dataset:
     ValueError
         If a file is damaged, is not uint8 in 3 (images) or 1 (labels) dimensions, or does not fit the others.
     OSError
-        If a file is missing (FileNotFoundError) or cannot be read.
+        If a file is missing (FileNotFoundError) or cannot be read, or folder is a file (NotADirectoryError).
     """
     folder = Path(folder)
+    if folder.is_file():
+        raise NotADirectoryError(f"{folder}: a file: expected the folder that holds it and the others of the data set")
     train_images, y_train = _load_part(folder, "train")
     test_images, y_test = _load_part(folder, "t10k")
     rows, columns = train_images.shape[1:]

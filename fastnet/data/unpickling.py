@@ -231,7 +231,9 @@ GLOBALS: dict[tuple[str, str], Any] = {
 def _global(module: Any, name: Any) -> Any:
     """What stands in for a name that a file asks for. NumPy 2 renamed `numpy.core` to `numpy._core`."""
     module, name = _text(module), _text(name)
+    if "\r" in module + name:
+        raise ValueError("its line breaks were changed, as by a copy in text mode: get a new copy of the file")
     known = (module.replace("numpy._core.", "numpy.core.", 1), name)
     if known not in GLOBALS:
-        raise ValueError(f"it asks for {module}.{name}: only NumPy arrays and plain values are allowed")
+        raise ValueError(f"it asks for {f'{module}.{name}'!r}: only NumPy arrays and plain values are allowed")
     return GLOBALS[known]

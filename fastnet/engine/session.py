@@ -110,11 +110,11 @@ def _padded(rows: int, group: int) -> int:
     return -(-rows // group) * group
 
 
-def _scratch(plan: Plan, layer: Layer, digits: Digits | None, training: bool = True) -> Scratch:
-    dtype = layer.weight.dtype
+def _scratch(plan: Plan, layers: tuple[Layer, ...], digits: Digits | None, training: bool = True) -> Scratch:
+    layer, dtype = layers[0], layers[0].weight.dtype
     return Scratch(
         panel=_matrix(plan.stride, PANEL, dtype, odd=True) if digits is None else None,
-        sums=_matrix(PANEL, layer.outputs, dtype) if training else None,
+        sums=_matrix(PANEL, max(layer.outputs for layer in layers), dtype) if training else None,
         fixed=None if digits is None else fixed_scratch(digits, plan, layer, training),
     )
 
@@ -170,7 +170,7 @@ class Trainer:
         wanted = workers_for(threads, 2 * _multiply_adds(rows, layers), worth)
         self.workers = min(wanted, programs.most_units(self._plan, self._tiles.forward.mr, layers[0].inputs))
         self._activations = _activations(self._plan, layers, training=True)
-        self._scratch = [_scratch(self._plan, layers[0], digits) for _ in range(self.workers)]
+        self._scratch = [_scratch(self._plan, layers, digits) for _ in range(self.workers)]
         self._affines = (*(self._affine(layer) for layer in layers), None)[:2]
 
     def _affine(self, layer: Layer) -> Affine:
@@ -192,9 +192,10 @@ class Trainer:
         """
         count = len(coefficients)
         history = np.zeros((2, count))
-        strengths = reg.astype(self._dtype).reshape(1, -1)
-        steps = Steps(Matrix(coefficients.astype(self._dtype)), Matrix(strengths), Matrix(history))
-        parts = None if shares is None else Matrix(np.ascontiguousarray(shares, self._dtype))
+        with np.errstate(under="ignore"):  # to 0 is right
+            strengths = reg.astype(self._dtype).reshape(1, -1)
+            steps = Steps(Matrix(coefficients.astype(self._dtype)), Matrix(strengths), Matrix(history))
+            parts = None if shares is None else Matrix(np.ascontiguousarray(shares, self._dtype))
         batch, meeting = Batch.of(self._source, Matrix(rows), parts), barrier.new_barrier()
         tickets = new_tickets(programs.PHASES, self.workers)
 
@@ -284,7 +285,7 @@ class Scorer:
         self._arguments = [
             (
                 tiles, plan, self._batch, *affines, self._fixed, _activations(plan, layers, training=False),
-                _scratch(plan, layers[0], digits, training=False), self._out, self._meeting, self._tickets,
+                _scratch(plan, layers, digits, training=False), self._out, self._meeting, self._tickets,
                 worker, self._workers,
             )
             for worker in range(self._workers)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet import streams
 from fastnet.batches import Drawn, Rows, Weights
 from fastnet.optimizers import Adam
 from fastnet.stopping import Scored
@@ -201,7 +202,7 @@ class Course:
 
     def _say(self, line: str) -> None:
         if self.verbose:
-            sys.stdout.write(f"{line}\n")
+            streams.write(sys.stdout, f"{line}\n")
 
 
 def glorot(rng: Any, inputs: int, outputs: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -20,7 +20,8 @@ class SoftmaxRegressionClassifier(Estimator):
     alpha : strength of the L2 term, divided by the weight of the batch; default 1e-4
     batch_size : int, or "auto": 200, at most all rows
     learning_rate : "constant" (default), "invscaling" or "adaptive", which act on "sgd" alone; beyond these "linear"
-        (to zero at max_iter), "cosine", one of fastnet.schedules, or a function from iteration numbers to rates
+        (after a warm-up of a twentieth, to zero at max_iter), "cosine", one of fastnet.schedules, or a function from
+        iteration numbers to rates
     learning_rate_init : default 1e-2; 1e-3, MLPClassifier's, leaves this convex problem half solved after 200 epochs of
         a few steps
     power_t : exponent of "invscaling", default 0.5

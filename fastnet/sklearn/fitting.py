@@ -16,7 +16,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from fastnet import checks, optimizers, schedules, training
+from fastnet import checks, optimizers, schedules, tables, training
 from fastnet.batches import Weights
 from fastnet.checks import Array
 from fastnet.classifier import Classifier
@@ -64,6 +64,8 @@ class Estimator(ClassifierMixin, BaseEstimator):
             raise ValueError(f"scale is {self.scale!r}, expected 'standard', 'mean' or None")
         workers = checks.threads(self.threads)
         training.check_callback(self.callback)
+        for name, values in {"X": X, "y": y, "X_val": X_val, "y_val": y_val}.items():
+            checks.unmasked(name, values)
         going_on = bool(self.warm_start) and hasattr(self, "network_")
         X, y = validate_data(self, X, y, dtype=READ, order="C", reset=not going_on)
         classes, labels = self._labels(y, going_on)
@@ -114,8 +116,8 @@ class Estimator(ClassifierMixin, BaseEstimator):
     def predict_log_proba(self, X: Any) -> Array:
         """The logarithms of the probabilities (n_samples, n_classes), finite where these underflow."""
         scores = self._scores(X)
-        scores -= scores.max(axis=1, keepdims=True)
-        with np.errstate(under="ignore"):  # to 0 is right
+        with np.errstate(over="ignore", under="ignore"):  # to minus infinity and to 0 are right
+            scores -= scores.max(axis=1, keepdims=True)
             return np.asarray(scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)))
 
     @property
@@ -140,7 +142,7 @@ class Estimator(ClassifierMixin, BaseEstimator):
 
     def _scores(self, X: Any) -> Array:
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=READ, order="C", reset=False)
+        X = validate_data(self, checks.unmasked("X", X), dtype=READ, order="C", reset=False)
         return self.network_._finite_scores(X, self.threads)
 
     def _labels(self, y: Any, going_on: bool) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -252,7 +254,8 @@ class Estimator(ClassifierMixin, BaseEstimator):
         rate = checks.positive("learning_rate_init", self.learning_rate_init)
         own = isinstance(self.learning_rate, str) and self.learning_rate in OWN_RATES
         steady = SteadyRate(rate) if own else None
-        rates = steady or schedules.rates(self.learning_rate, rate, num_iters, epochs.per_epoch, most)
+        schedule = tables.SCHEDULE if isinstance(self.learning_rate, str) and self.learning_rate == "linear" else None
+        rates = steady or schedules.rates(schedule or self.learning_rate, rate, num_iters, epochs.per_epoch, most)
         history = training.History()
         course = Course(
             record=record,

@@ -26,17 +26,38 @@ def test_accuracy_over_all_and_for_each_class(run, thresholds):
     report = run("evaluate", thresholds, "--data", "d.npz", "--json").report
     assert (report["part"], report["images"], report["accuracy"]) == ("test", 5, 3 / 5)
     assert report["classes"] == [
-        {"label": 0, "name": None, "images": 3, "accuracy": 2 / 3},
-        {"label": 1, "name": None, "images": 2, "accuracy": 1 / 2},
+        {"label": 0, "name": None, "images": 3, "precision": 2 / 3, "recall": 2 / 3},
+        {"label": 1, "name": None, "images": 2, "precision": 1 / 2, "recall": 1 / 2},
     ]
+    assert report["confusion"] == [[2, 1], [1, 1]]
     lines = run("evaluate", thresholds, "--data", "d.npz").out.splitlines()
-    assert lines[0] == "test accuracy 0.6000 of 5 images"
-    assert [line.split() for line in lines[1:]] == [["0", "0.6667", "of", "3"], ["1", "0.5000", "of", "2"]]
+    assert lines[0] == "test accuracy 0.6000 of 5 rows"
+    assert [line.split() for line in lines[1:]] == [
+        ["class", "precision", "recall", "rows"],
+        ["0", "0.6667", "0.6667", "3"],
+        ["1", "0.5000", "0.5000", "2"],
+        ["class,", "given", "as", "0", "1"],
+        ["0", "2", "1"],
+        ["1", "1", "1"],
+    ]
+
+
+def test_a_class_that_no_row_is_given_has_no_precision(run, thresholds):
+    save_test_set("d.npz", [1, 2], [0, 1])
+    first, second = run("evaluate", thresholds, "--data", "d.npz", "--json").report["classes"]
+    assert (first["precision"], first["recall"]) == (None, 0.0)
+    assert (second["precision"], second["recall"]) == (0.5, 1.0)
+    assert run("evaluate", thresholds, "--data", "d.npz").out.splitlines()[2].split() == ["0", "-", "0.0000", "1"]
+
+
+def test_an_idx_file_is_told_to_be_part_of_a_folder(run, thresholds, idx):
+    result = run("evaluate", thresholds, "--data", idx / "t10k-images-idx3-ubyte")
+    assert "t10k-images-idx3-ubyte: a file: expected the folder that holds it" in result.error
 
 
 def test_an_archive_of_one_part_is_measured_and_said_to_be_training_data(run, thresholds):
     np.savez("d.npz", X=np.array([[1.0], [-1.0]]), y=np.array([1, 1]))
-    assert run("evaluate", thresholds, "--data", "d.npz").out.startswith("training accuracy 0.5000 of 2 images")
+    assert run("evaluate", thresholds, "--data", "d.npz").out.startswith("training accuracy 0.5000 of 2 rows")
 
 
 @pytest.mark.parametrize(

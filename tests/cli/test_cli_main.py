@@ -1,7 +1,11 @@
 """What all commands share: status, streams, and the report of the machine."""
 
+import io
 import json
+import os
 import platform
+import shlex
+import subprocess
 import sys
 from importlib.metadata import version
 
@@ -10,8 +14,11 @@ import numpy as np
 import pytest
 
 from fastnet._version import __version__
+from fastnet.cli import main
 from fastnet.cli.console import Console, one_line
 from fastnet.cli.errors import CommandError, about
+
+TRAINING = ("npz", "--data", "clouds.npz", "--iterations", "20")
 
 
 def test_info_tells_versions_and_the_machine(run):
@@ -43,7 +50,7 @@ def test_info_tells_the_workers_that_the_environment_asks_for(run, monkeypatch):
     monkeypatch.setenv("FASTNET_THREADS", "7")
     assert run("info", "--json").report["threads"] == 7
     monkeypatch.setenv("FASTNET_THREADS", "0")
-    assert "FASTNET_THREADS is '0'" in run("info").error
+    assert "FASTNET_THREADS is '0'" in run("info").out
 
 
 @pytest.mark.parametrize(
@@ -119,3 +126,23 @@ def test_a_reader_that_leaves_is_no_error(spawn):
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait() == 141
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX descriptors")
+@pytest.mark.parametrize(("closed", "command"), [(1, ["info"]), (2, ["train", *TRAINING]), (2, ["?"])])
+def test_a_closed_stream_is_no_error(tmp_path, npz, closed, command):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    shell = f"exec {shlex.join([sys.executable, '-m', 'fastnet', *command])} {closed}>&-"
+    result = subprocess.run(shell, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (2 if command == ["?"] else 0, "")
+    if command[0] == "train":
+        assert "training accuracy" in result.stdout
+        assert (tmp_path / "fastnet-out").is_dir()
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_stream_that_somebody_closed_is_no_error(run, npz, monkeypatch, name):
+    stream = io.StringIO()
+    stream.close()
+    monkeypatch.setattr(sys, name, stream)
+    assert main(["train", *TRAINING]) == 0

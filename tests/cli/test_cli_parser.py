@@ -22,8 +22,18 @@ def changes(*arguments):
     [
         ([], "COMMAND"),
         (["teach"], "teach"),
-        (["train", "mnist"], "mnist"),
-        (["train", "--data", "x"], "--data goes behind cifar10, idx or npz"),
+        (["train", "mnist"], "there is no 'mnist'; did you mean 'idx'?"),
+        (["train", "cifar-10", "--data", "x"], "there is no 'cifar-10'; did you mean 'cifar10'?"),
+        (["train", "--seed", "1", "cifar-10", "--data", "x"], "there is no 'cifar-10'"),
+        (["train", "--data", "x"], "--data goes behind cifar10, idx, npz or csv"),
+        (["train", "npz", "--data", "x", "--lr", "1"], "--lr is unknown here; did you mean --learning-rate?"),
+        (["train", "npz", "--data", "x", "--learning_rate=1"], "did you mean --learning-rate? (see fastnet train npz "),
+        (["train", "--epoch", "1"], "--epoch is unknown here; did you mean --epochs?"),
+        (["train", "--reg", "nan"], "argument --reg: it is nan, expected a finite number of at least 0"),
+        (["train", "--learning-rate", "fast"], "'fast', expected a number"),
+        (["train", "--momentum", "1"], r"expected a number in [0, 1)"),
+        (["train", "--std", "she"], "'she', expected a number, or 'he'"),
+        (["train", "cifar10", "--data", "x", "--recipe", "table"], "--recipe"),
         (["train", "--download", "cifar10", "--data", "x"], "--download goes behind cifar10 "),
         (["--seed", "1", "train"], "--seed goes behind train "),
         (["train", "--speed", "1"], "--speed is unknown here"),
@@ -41,7 +51,7 @@ def changes(*arguments):
         (["train", "npz", "--data", "x", "--iter", "5"], "--iter"),
         (["search"], "DATASET"),
         (["search", "spiral"], "spiral"),
-        (["search", "--reg", "1"], "--reg goes behind cifar10, idx or npz"),
+        (["search", "--reg", "1"], "--reg goes behind cifar10, idx, npz or csv"),
         (["search", "npz", "--data", "x", "--threads", "1"], "--threads"),
         (["search", "npz", "--data", "x", "--halving", "1"], "'1', expected a whole number from 2 on"),
         (["search", "npz", "--data", "x", "--workers", "0"], "'0', expected a whole number from 1 on"),
@@ -85,7 +95,9 @@ def test_every_hyper_parameter_is_an_option():
         "hidden": 7,
         "learning_rate": 0.5,
         "reg": 0.25,
+        "schedule": "decay",
         "decay": 0.75,
+        "warmup": 0.1,
         "iterations": 3,
         "batch_size": 9,
         "sampling": "shuffle",
@@ -105,7 +117,8 @@ def test_every_hyper_parameter_is_an_option():
     for command in (["train"], ["train", "npz", "--data", "x"]):
         assert changes(*command, *words) == values
     heeded = {name: value for name, value in values.items() if name not in ("hidden", "momentum")}
-    assert recipes("npz", heeded) == (Recipe(**heeded),)
+    assert recipes("npz", heeded, "lab") == (Recipe(**heeded),)
+    assert changes("train", "--epochs", "4") == {"epochs": 4}
 
 
 @pytest.mark.parametrize(
@@ -114,6 +127,8 @@ def test_every_hyper_parameter_is_an_option():
         ({"momentum": 0.5}, "--momentum has no effect without --optimizer momentum or nesterov"),
         ({"beta1": 0.5, "optimizer": "nesterov"}, "--beta1 has no effect without --optimizer adam"),
         ({"hidden": 5, "model": "softmax"}, "--hidden has no effect without --model two-layer"),
+        ({"decay": 0.5, "schedule": "linear"}, "--decay has no effect without --schedule decay"),
+        ({"epochs": 5, "iterations": 5}, "--epochs and --iterations both say how long"),
     ],
 )
 def test_an_option_that_nothing_heeds_is_refused(changes, needs):
@@ -145,7 +160,23 @@ def test_images_start_from_the_lab():
     assert (lab.model, lab.hidden, lab.std, lab.normalize) == ("two-layer", 80, 1e-4, "mean")
     assert (lab.learning_rate, lab.reg, lab.decay) == (1e-3, 0.5, 0.95)
     assert (lab.iterations, lab.batch_size, lab.sampling) == (4000, 200, "replacement")
-    assert recipes("idx", {}) == recipes("npz", {}) == (lab,)
+    assert recipes("idx", {}) == recipes("npz", {}, "lab") == recipes("csv", {}, "lab") == (lab,)
+
+
+def test_tables_start_from_the_recipe_for_tables():
+    (recipe,) = recipes("csv", {})
+    assert recipes("npz", {}) == (recipe,)
+    assert (recipe.schedule, recipe.normalize, recipe.std) == ("linear", "standard", "he")
+    large, small = recipe.for_rows(45_000, 1000), recipe.for_rows(90, 10)
+    assert (large.batch_size, large.iterations, large.validation) == (200, 30 * 225, 1000)
+    assert (small.batch_size, small.iterations, small.validation) == (4, 1000, 10)
+
+
+def test_epochs_are_counted_in_steps_of_the_batches():
+    (recipe,) = recipes("cifar10", {"epochs": 3})
+    assert recipe.for_rows(45_100, 0).iterations == 3 * 225
+    (full,) = recipes("npz", {"epochs": 3, "batch_size": None})
+    assert full.for_rows(45_100, 0).iterations == 3
 
 
 def test_the_spiral_starts_from_the_case_study():
@@ -159,7 +190,7 @@ def test_the_spiral_starts_from_the_case_study():
 
 def test_a_model_picks_among_the_recipes_or_changes_the_only_one():
     assert [recipe.iterations for recipe in recipes("spiral", {"model": "softmax"})] == [200]
-    assert recipes("npz", {"model": "softmax"}) == (replace(Recipe(), model="softmax"),)
+    assert recipes("npz", {"model": "softmax"}, "lab") == (replace(Recipe(), model="softmax"),)
     assert recipes("idx", {"model": "softmax"}) == (replace(Recipe(), model="softmax", learning_rate=1e-6),)
 
 

@@ -40,8 +40,28 @@ def test_elsewhere_a_line_at_each_tenth():
     for iteration in range(1, 101):
         report(state(iteration))
     lines = stream.getvalue().splitlines()
-    assert [line.split()[1] for line in lines] == [f"{10 * k}/100" for k in range(1, 11)]
+    assert [int(line.split()[1]) for line in lines] == list(range(10, 101, 10))
+    assert all("left" not in line for line in lines)
     assert "\r" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("total", [1, 7, 100, 1003])
+def test_lines_stand_at_the_same_iterations_whenever_it_is_called_besides(total):
+    report = TrainingProgress(Meter(io.StringIO()))
+    done, called = 0, []
+    while done < total:
+        done = min(done + report.steps_to_call(done), total)
+        called.append(done)
+        report(state(done, total))
+    tenths = {-(-k * total // 10) for k in range(1, 11)}
+    assert {1, *tenths} == set(called)
+    assert [int(line.split()[1]) for line in report.meter.stream.getvalue().splitlines()] == sorted(tenths)
+
+
+def test_the_last_line_has_no_validation_of_an_epoch_before():
+    stream = io.StringIO()
+    TrainingProgress(Meter(stream))(state(100, val_accuracy=0.25))
+    assert stream.getvalue() == "iteration 100 / 100: loss 2.5000, epoch 1\n"
 
 
 def test_no_lines_where_they_are_not_wanted():
@@ -55,7 +75,7 @@ def test_a_terminal_is_told_what_it_waits_for_until_something_moves(clock):
     report = TrainingProgress(Meter(stream))
     assert "compiled first" in screen(stream.getvalue())
     report(state(10))
-    assert screen(stream.getvalue()).startswith("iteration 10/100")
+    assert screen(stream.getvalue()).startswith("iteration 10 / 100")
     assert "ready" not in screen(stream.getvalue())
 
 
@@ -68,7 +88,7 @@ def test_the_line_shows_loss_epoch_validation_and_time_left(clock):
     clock.now += 20.0
     report(state(20, loss=1.25, epoch=2, val_accuracy=0.25))
     # 10 iterations took 20 s, 80 remain.
-    assert screen(stream.getvalue()) == "iteration 20/100  epoch 2  loss 1.2500  validation 0.250  2:40 left"
+    assert screen(stream.getvalue()) == ("iteration 20 / 100: loss 1.2500, epoch 2, validation 0.250, 2:40 left")
 
 
 def test_speed_is_counted_without_the_start_up(clock):
@@ -92,7 +112,7 @@ def test_the_moving_line_is_redrawn_ten_times_a_second_at_most(clock):
     report = TrainingProgress(Meter(stream))
     for iteration in range(1, 101):
         clock.now += 0.01
-        report(state(iteration))
+        report(state(iteration, 200))
     assert 9 <= stream.getvalue().count("\r") <= 11
 
 
@@ -112,7 +132,7 @@ def test_the_moving_line_never_wraps(clock, monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
     stream = Terminal()
     TrainingProgress(Meter(stream))(state(1))
-    assert len(screen(stream.getvalue())) == 19
+    assert screen(stream.getvalue()) == "iteration 1 / 100:"
 
 
 def test_a_download_shows_megabytes_with_and_without_a_known_size(clock):
@@ -131,3 +151,12 @@ def test_a_download_shows_megabytes_with_and_without_a_known_size(clock):
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+def test_the_line_is_gone_when_a_training_ends(clock):
+    stream = Terminal()
+    report = TrainingProgress(Meter(stream))
+    report(state(50))
+    assert screen(stream.getvalue()).startswith("iteration 50 / 100")
+    report(state(100))
+    assert screen(stream.getvalue()) == ""

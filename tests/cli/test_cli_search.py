@@ -13,7 +13,7 @@ import fastnet
 from fastnet import data
 from fastnet.searching import dask
 
-QUICK = ("--iterations", "20", "--validation", "20", "--std", "0.1")
+QUICK = ("--recipe", "lab", "--iterations", "20", "--validation", "20", "--std", "0.1")
 GRID = ("--learning-rate", "0.001", "0.1", "--reg", "0.05", "0.25", "0.5")
 
 
@@ -32,12 +32,12 @@ def test_the_labs_lines_in_the_grids_order(run, npz):
     assert all("train accuracy: " in line and " val accuracy: " in line for line in out[1:7])
     assert out[7] == f"best validation accuracy achieved during cross-validation: {max(accuracies):.6f}"
     assert out[8].startswith("its accuracy on the test set: ")
-    assert out[9].startswith("saved fastnet-out/npz-two-layer-search.npz, ")
+    assert out[9].startswith("saved fastnet-out/clouds-two-layer-search.npz, ")
 
 
 def test_model_table_and_picture_are_saved(run, npz):
     report = run("search", "npz", "--data", npz, *GRID, *QUICK, "--json").report
-    assert names("fastnet-out") == [f"npz-two-layer-search.{suffix}" for suffix in ("csv", "npz", "png")]
+    assert names("fastnet-out") == [f"clouds-two-layer-search.{suffix}" for suffix in ("csv", "npz", "png")]
     test = data.load_npz(npz)
     model = fastnet.load(report["path"])
     assert np.mean(model.predict(test.X_test) == test.y_test) == report["test_accuracy"] > 0.9
@@ -74,7 +74,9 @@ def test_the_best_net_is_that_of_fastnet_search(run, npz):
     ],
 )
 def test_what_else_may_have_several_values(run, npz, option, values, name):
-    report = run("search", "npz", "--data", npz, "--iterations", "5", option, *values, "--json").report
+    report = run(
+        "search", "npz", "--data", npz, "--recipe", "lab", "--iterations", "5", option, *values, "--json"
+    ).report
     expected = {None if value == "full" else float(value) for value in values}
     assert {line[name] for line in report["table"]} == expected
 
@@ -95,11 +97,11 @@ def test_the_other_model(run, npz):
 
 
 def test_diverged_and_failed_nets_are_lines(run, npz):
-    result = run("search", "npz", "--data", npz, "--learning-rate", "0.1", "1e38", "-1", *QUICK)
+    result = run("search", "npz", "--data", npz, "--learning-rate", "0.1", "1e38", "1e39", *QUICK)
     assert result.status == 0
     lines = result.out.splitlines()
     assert re.fullmatch(r"lr 1.000000e\+38 diverged: iteration \d+ left the finite numbers", lines[2])
-    assert lines[3].startswith("lr -1.000000e+00 failed: ValueError: learning_rate is -1.0, expected")
+    assert lines[3].startswith("lr 1.000000e+39 failed: ValueError: learning_rate is 1e+39, expected")
 
 
 def test_halving_says_who_was_stopped(run, npz):
@@ -157,7 +159,7 @@ def test_what_cannot_be_is_one_line(run, npz, words, complaint, monkeypatch):
     ("words", "complaint"),
     [
         (("--learning-rate", "0.1"), "give several values to any of --learning-rate, --reg"),
-        ((*GRID, "--momentum", "0.5"), "--momentum has no effect without --optimizer"),
+        ((*GRID, "--recipe", "lab", "--momentum", "0.5"), "--momentum has no effect without --optimizer"),
         ((*GRID, "--model", "softmax", "--hidden", "5", "7"), "--hidden has no effect without --model two-layer"),
     ],
 )
@@ -172,18 +174,18 @@ def test_a_missing_matplotlib_costs_the_picture_alone(run, npz, monkeypatch):
     result = run("search", "npz", "--data", npz, *GRID, *QUICK)
     assert result.status == 0
     assert 'pictures skipped: pictures need matplotlib: pip install "fastnet-cpu[plot]"' in result.err
-    assert names("fastnet-out") == ["npz-two-layer-search.csv", "npz-two-layer-search.npz"]
+    assert names("fastnet-out") == ["clouds-two-layer-search.csv", "clouds-two-layer-search.npz"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_in_a_real_process_names_what_is_saved(spawn, npz, tmp_path):
     iterations = ("--iterations", "20", "1000000000", "--decay", "1", "--workers", "2")
-    process = spawn("search", "npz", "--data", npz, *iterations, "--journal", "j.jsonl", "--json")
+    process = spawn("search", "npz", "--data", npz, "--recipe", "lab", *iterations, "--journal", "j.jsonl")
     assert process.stderr.readline().startswith("1/2 nets")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert out == ""
-    assert err.endswith("interrupted; saved j.jsonl, fastnet-out/npz-two-layer-search-interrupted.npz\n")
-    fastnet.load(tmp_path / "fastnet-out" / "npz-two-layer-search-interrupted.npz")
+    assert "best" not in out
+    assert err.endswith("interrupted; saved j.jsonl, fastnet-out/clouds-two-layer-search-interrupted.npz\n")
+    fastnet.load(tmp_path / "fastnet-out" / "clouds-two-layer-search-interrupted.npz")
     assert len((tmp_path / "j.jsonl").read_text().splitlines()) == 2

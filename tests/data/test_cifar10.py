@@ -115,7 +115,7 @@ GOOD = {"data": np.zeros((2, 3072), np.uint8), "labels": [0, 9]}
 @pytest.mark.parametrize(
     ("batch", "complaint"),
     [
-        ({"data": GOOD["data"]}, "no 'labels'.*found a dict of data"),
+        ({"data": GOOD["data"]}, "no 'labels'.*found a dict of 'data'"),
         ({"labels": [1]}, "no 'data'"),
         ({}, "found a dict of nothing"),
         ([1, 2], "holds a list: expected a dict"),

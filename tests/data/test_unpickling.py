@@ -179,3 +179,16 @@ def test_damage_gives_only_value_errors(protocol):
             damaged[position] ^= 1 << bit
             with suppress(ValueError):
                 unpickle_dict(bytes(damaged), "file")
+
+
+def test_a_copy_in_text_mode_is_told_without_its_control_characters():
+    data = python2_batch(*make_batches()["data_batch_1"])
+    with pytest.raises(ValueError, match="line breaks were changed, as by a copy in text mode") as caught:
+        unpickle_dict(data.replace(b"\n", b"\r\n"), "file")
+    assert str(caught.value).isprintable()
+
+
+def test_names_in_a_file_are_written_without_their_control_characters():
+    with pytest.raises(ValueError, match=r"it asks for 'os\.sys") as caught:
+        unpickle_dict(b"\x80\x02cos\nsys\x1b[2Jtem\n.", "file")
+    assert str(caught.value).isprintable()

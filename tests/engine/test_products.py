@@ -25,8 +25,8 @@ def product_program(tile, a, a_row, rows, b, b_row, depth, c, c_row, columns, re
 
 
 @kernel.program
-def product_transposed_program(tile, a, a_column, width, b, depth, c, c_row, j, resume):
-    phases.product_transposed(tile, a, a_column, width, b, depth, c, c_row, j, resume)
+def product_transposed_program(tile, a, a_column, width, b, depth, c, c_row, j):
+    phases.product_transposed(tile, a, a_column, width, b, depth, c, c_row, j)
 
 
 def product(tile, a, a_row, rows, b, b_row, depth, c, *rest):
@@ -89,7 +89,7 @@ def test_transposed_product_for_every_width(tile, dtype, rng):
         b = filled(rng, depth, (tile.lines + 1) * line, dtype)
         c = allocate(2 * PANEL, (tile.lines + 1) * line, np.dtype(dtype))
         c[...] = np.nan
-        product_transposed(tile, a, PANEL, width, b, depth, c, 7, line, False)
+        product_transposed(tile, a, PANEL, width, b, depth, c, 7, line)
         assert_product(
             c[7 : 7 + width, line : (1 + tile.lines) * line],
             a[:, PANEL : PANEL + width].T,

@@ -1,6 +1,8 @@
 """Input that does not fit is refused before anything is changed, by a message that says what was found and
 what was expected."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from against_reference import KINDS, bits, fastnet_model
@@ -31,9 +33,12 @@ def labels_with(value):
 
 FEATURES = {  # X -> what the message says of it
     "one row": (X[0], r"has shape \(6,\), expected 2 dimensions \(rows, 6\)"),
-    "an image": (X.reshape(20, 2, 3), r"has shape \(20, 2, 3\), expected 2 dimensions"),
-    "a number": (1.0, r"has shape \(\), expected 2 dimensions"),
-    "nothing": (None, r"has shape \(\), expected 2 dimensions"),
+    "one row in a list": (X[0].tolist(), r"has shape \(6,\).*; one row is np.reshape\(X\w*, \(1, -1\)\)$"),
+    "one image": (X[0].reshape(1, 2, 3), r"has shape \(1, 2, 3\).*; one row is np.reshape\(X\w*, \(1, -1\)\)$"),
+    "images": (X.reshape(20, 2, 3), r"has shape \(20, 2, 3\).*; rows are np.reshape\(X\w*, \(len\(X\w*\), -1\)\)$"),
+    "a number": (1.0, r"has shape \(\), expected 2 dimensions \(rows, 6\)$"),
+    "nothing": (None, r"is None, expected an array"),
+    "sparse": (SimpleNamespace(toarray=None), r"is sparse \(SimpleNamespace\), expected .* X\w*.toarray\(\)"),
     "no rows": (X[:0], "has no rows, expected at least one"),
     "no columns": (X[:, :0], "has 0 columns, expected the model's 6 inputs"),
     "too few columns": (X[:, :5], "has 5 columns, expected the model's 6 inputs"),
@@ -110,7 +115,7 @@ def rows_with(value):
 TRAIN = {
     **{f"X: {name}": ({"X": value}, f"X.*{message}") for name, (value, message) in FEATURES.items()},
     **{f"y: {name}": ({"y": value}, f"y.*{message}") for name, (value, message) in LABELS.items()},
-    "y: nothing": ({"y": None}, r"y has shape \(\), expected 1 dimension of 20 labels"),
+    "y: nothing": ({"y": None}, "y is None, expected an array"),
     **{
         f"X_val: {name}": ({"X_val": value, "y_val": Y}, f"X_val.*{message}")
         for name, (value, message) in FEATURES.items()

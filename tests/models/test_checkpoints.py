@@ -54,9 +54,6 @@ def test_numbers_at_the_ends_of_their_type_come_back(tmp_path):
 UNFIT = {
     "nan": (lambda m: m.params["b1"].fill(np.nan), "b1 holds nan or infinity"),
     "infinity": (lambda m: m.params["W2"].fill(-np.inf), "W2 holds nan or infinity"),
-    "names that are none": (lambda m: setattr(m, "label_names", {1, 2}), "label_names are {1, 2}, expected strings"),
-    "numbers as names": (lambda m: setattr(m, "label_names", [1, 2]), "label_names are"),
-    "no shape": (lambda m: setattr(m, "image_shape", (7, 0)), "a length of image_shape is 0"),
     "another normalization": (
         lambda m: setattr(m, "normalization", fastnet.Normalization(np.zeros(D + 1))),
         f"{D + 1} features",

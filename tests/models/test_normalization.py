@@ -77,8 +77,9 @@ def test_what_it_was_made_of_may_change():
         (np.zeros((2, 2, 2)), r"shape \(2, 2, 2\)"),
         (np.array([["a"]]), "X is <U1"),
         (np.zeros((2, 2), complex), "X is complex128"),
-        (np.array([[1.0, np.nan]]), "mean holds nan or infinity, expected finite"),
-        (np.array([[1.0, np.inf]]), "mean holds nan or infinity, expected finite"),
+        (np.array([[1.0, np.nan]]), r"X\[0, 1\] is nan, expected finite"),
+        (np.array([[1.0], [np.inf]]), r"X\[1, 0\] is inf, expected finite"),
+        (np.full((2, 1), 1e308), "mean holds nan or infinity, expected finite"),
     ],
 )
 def test_fit_refuses(X, message):

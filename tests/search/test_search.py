@@ -172,7 +172,7 @@ def test_what_ends_a_search_carries_what_had_finished_and_ends_the_threads(searc
             raise error
 
     with pytest.raises(error) as caught:
-        search({"num_iters": [10, 20, 10**7]}, callback=end, workers=3)
+        search({"num_iters": [10, 20, 10**7]}, callback=end, workers=3, learning_rate_decay=1.0)
     partial_result = caught.value.search
     assert sorted(partial_result.results) == [(10,), (20,)]
     assert partial_result.best_net is not None

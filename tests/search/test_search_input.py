@@ -67,7 +67,7 @@ def spoilt(data, part, array):
         (1, lambda y: y - 1, "y holds -1, expected labels from 0"),
         (1, lambda y: y * 0.5, "y has dtype float64, expected integer labels"),
         (2, lambda X: X[:, :1], "X_val has 1 columns, expected the model's 2 inputs"),
-        (2, lambda X: None, r"X_val has shape \(\)"),
+        (2, lambda X: None, "X_val is None, expected an array"),
         (3, lambda y: y[:5], "y_val has 5 labels for 60 rows"),
     ],
 )

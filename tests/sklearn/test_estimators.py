@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import fastnet
+from fastnet import tables
 from fastnet.sklearn import SoftmaxRegressionClassifier, TwoLayerClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -237,8 +238,9 @@ def test_schedules(schedule, solver):
     net = start.network_  # its initial weights, of which a rate of 0 left all
     optimizer = fastnet.Adam(epsilon=1e-30) if solver == "adam" else fastnet.Momentum(nesterov=True)
     # Without L2 the core's own training is the same.
-    options = {"reg": 0.0, "batch_size": None, "num_iters": 20, "learning_rate": 0.02, "schedule": schedule}
-    losses = net.train(X, Y, optimizer=optimizer, **options)["loss_history"]
+    options = {"reg": 0.0, "batch_size": None, "num_iters": 20, "learning_rate": 0.02}
+    same = tables.SCHEDULE if schedule == "linear" else schedule
+    losses = net.train(X, Y, optimizer=optimizer, schedule=same, **options)["loss_history"]
     np.testing.assert_allclose(model.loss_curve_, losses, rtol=1e-5)
 
 
@@ -365,3 +367,12 @@ def test_a_warm_start_with_other_classes_is_refused():
     model = TwoLayerClassifier(warm_start=True, **QUICK).fit(X, Y)
     with pytest.raises(ValueError, match=r"y has the classes \[0, 1\], expected those of the fit"):
         model.fit(X[:100], Y[:100])
+
+
+@pytest.mark.parametrize("name", ["X", "y", "X_val", "y_val"])
+def test_masked_elements_are_refused(name):
+    given = {"X": X, "y": Y, "X_val": X, "y_val": Y}
+    given[name] = np.ma.masked_array(given[name], mask=np.zeros(np.shape(given[name]), bool))
+    given[name].mask[0] = True
+    with pytest.raises(ValueError, match=f"{name} is a masked array with masked elements"):
+        TwoLayerClassifier(max_iter=1).fit(**given)

@@ -25,15 +25,12 @@ INDEX = ir.IntType(64)
 
 
 class LineType(types.Type):
-    """The Numba type of a line of float32 or float64."""
+    """The Numba type of a line of float32 or float64; or of more float64, as many as a line of float32 holds."""
 
-    def __init__(self, scalar: types.Float) -> None:
+    def __init__(self, scalar: types.Float, lanes: int | None = None) -> None:
         self.scalar = scalar
-        super().__init__(name=f"Line({scalar})")
-
-    @property
-    def lanes(self) -> int:
-        return LINE_BYTES * 8 // int(self.scalar.bitwidth)
+        self.lanes = lanes or LINE_BYTES * 8 // int(scalar.bitwidth)
+        super().__init__(name=f"Line({scalar} x {self.lanes})")
 
 
 def scalar_ir(scalar: types.Float) -> ir.Type:
@@ -47,10 +44,10 @@ def line_ir(scalar: types.Float) -> ir.VectorType:
 @register_model(LineType)
 class _LineModel(models.PrimitiveModel):
     def __init__(self, manager: Any, line: LineType) -> None:
-        super().__init__(manager, line, line_ir(line.scalar))
+        super().__init__(manager, line, ir.VectorType(scalar_ir(line.scalar), line.lanes))
 
 
-_LINES = (LineType(types.float32), LineType(types.float64))
+_LINES = (LineType(types.float32), LineType(types.float64), LineType(types.float64, LineType(types.float32).lanes))
 
 
 def _register_arithmetic(symbol: Callable[..., Any], instruction: str) -> None:

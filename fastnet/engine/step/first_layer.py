@@ -51,7 +51,8 @@ def _first_gradient(tile, block, d_first, layer, fixed, scratch, group, sums, de
     def of_floats(tile, block, d_first, layer, fixed, scratch, group, sums, descent):
         gather(scratch.panel, block, group.row, group.width)
         weight_group(
-            tile, scratch.panel, 0, d_first, block.count, layer.weight, group, layer.outputs, sums, descent
+            tile, scratch.panel, 0, d_first, block.count, layer.weight, group, layer.outputs,
+            scratch.sums, sums, descent,
         )  # fmt: skip
 
     def of_digits(tile, block, d_first, layer, fixed, scratch, group, sums, descent):

@@ -67,7 +67,8 @@ class Source(NamedTuple):
     """A data set as it is read: row x is (X[x] - mean) * scale, with label y[x].
 
     X (num, D), C-contiguous, of uint8, float32 or float64; y (num,) int64, None where only scores are asked for;
-    mean and scale (1, D) in the model's dtype, to which X is rounded first.
+    mean and scale (1, D) in the wider of X's dtype and the model's, in which rows are normalised before they are
+    rounded to the model's; that of uint8 is the model's.
     """
 
     X: np.ndarray
@@ -111,7 +112,7 @@ class Activations(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What a worker has for itself: a panel of converted rows, and the gradient of a panel's weights.
+    """What a worker has for itself: a panel of converted rows, and the gradient of a group of weights of any layer.
 
     fixed is fixed.FixedScratch, in the panel's place where the first layer's products are in fixed point.
     """

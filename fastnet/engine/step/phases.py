@@ -35,6 +35,7 @@ from fastnet.engine.emitting.lines import (
     line_ir,
     load,
     prefetch,
+    scalar_ir,
     splat,
     step,
     store,
@@ -96,23 +97,32 @@ class Descent(NamedTuple):
 
 
 @intrinsic
-def load_as(typingctx, matrix, row, column, like):
-    """The line of numbers at matrix[row, column], converted to the type of the numbers in `like`."""
-    line, given = LineType(like.dtype), matrix.dtype
+def load_as(typingctx, matrix, row, column, like, panel):
+    """The numbers at matrix[row, column], as many as a line of the panel holds, in the type of those in `like`."""
+    line, given = LineType(like.dtype, LineType(panel.dtype).lanes), matrix.dtype
 
     def codegen(context, builder, sig, args):
-        target = line_ir(line.scalar)
+        target = ir.VectorType(scalar_ir(line.scalar), line.lanes)
         element = context.get_data_type(given)
         source = ir.VectorType(element, target.count)
         address = builder.bitcast(emit_address(builder, *args[:3]), source.as_pointer())
         value = builder.load(address, align=given.bitwidth // 8)
         if isinstance(element, ir.IntType):
             return builder.uitofp(value, target)
-        if given.bitwidth == line.scalar.bitwidth:
-            return value
-        return (builder.fpext if given.bitwidth < line.scalar.bitwidth else builder.fptrunc)(value, target)
+        return value if given == line.scalar else builder.fpext(value, target)
 
-    return line(matrix, types.intp, types.intp, like), codegen
+    return line(matrix, types.intp, types.intp, like, panel), codegen
+
+
+@intrinsic
+def rounded(typingctx, line, panel):
+    """A line in the type of the panel's numbers."""
+    target = LineType(panel.dtype)
+
+    def codegen(context, builder, sig, args):
+        return args[0] if line == target else builder.fptrunc(args[0], line_ir(target.scalar))
+
+    return target(line, panel), codegen
 
 
 @intrinsic
@@ -129,29 +139,34 @@ def lanes(typingctx, matrix):
 def gather(panel, rows, p, depth):
     """panel[r, :depth] = (X[row r, p : p + depth] - mean) * scale, zeros up to the line's end.
 
+    In the type of mean and scale, the wider of X's and the panel's: a time stamp rounded to float32 before its mean is
+    subtracted would be off by a minute.
+
     Three lines of columns at a time go down the rows, their mean and scale in registers.  A row begins
     anywhere in the data set, too far from the one before for the hardware to foresee: so each visit asks
     for the columns of the next one, and the last for those of the next panel.
     """
-    line = lanes(panel)
     batch, first = rows.batch, rows.first
+    line, mean, scale = lanes(panel), batch.mean, batch.scale
     picks = rows.k % batch.rows.rows
     q = 0
     while q + 3 * line <= depth:
-        mean0, scale0 = load(batch.mean, 0, p + q), load(batch.scale, 0, p + q)
-        mean1, scale1 = load(batch.mean, 0, p + q + line), load(batch.scale, 0, p + q + line)
-        mean2, scale2 = load(batch.mean, 0, p + q + 2 * line), load(batch.scale, 0, p + q + 2 * line)
+        c0, c1, c2 = p + q, p + q + line, p + q + 2 * line
+        mean0, scale0 = load_as(mean, 0, c0, mean, panel), load_as(scale, 0, c0, mean, panel)
+        mean1, scale1 = load_as(mean, 0, c1, mean, panel), load_as(scale, 0, c1, mean, panel)
+        mean2, scale2 = load_as(mean, 0, c2, mean, panel), load_as(scale, 0, c2, mean, panel)
         for r in range(rows.count):
             x = batch.rows[picks, first + r]
             prefetch(batch.X, x, p + q + 6 * line - 1)
-            store(panel, r, q, (load_as(batch.X, x, p + q, panel) - mean0) * scale0)
-            store(panel, r, q + line, (load_as(batch.X, x, p + q + line, panel) - mean1) * scale1)
-            store(panel, r, q + 2 * line, (load_as(batch.X, x, p + q + 2 * line, panel) - mean2) * scale2)
+            store(panel, r, q, rounded((load_as(batch.X, x, c0, mean, panel) - mean0) * scale0, panel))
+            store(panel, r, q + line, rounded((load_as(batch.X, x, c1, mean, panel) - mean1) * scale1, panel))
+            store(panel, r, q + 2 * line, rounded((load_as(batch.X, x, c2, mean, panel) - mean2) * scale2, panel))
         q += 3 * line
     while q + line <= depth:
-        mean0, scale0 = load(batch.mean, 0, p + q), load(batch.scale, 0, p + q)
+        mean0, scale0 = load_as(mean, 0, p + q, mean, panel), load_as(scale, 0, p + q, mean, panel)
         for r in range(rows.count):
-            store(panel, r, q, (load_as(batch.X, batch.rows[picks, first + r], p + q, panel) - mean0) * scale0)
+            x = batch.rows[picks, first + r]
+            store(panel, r, q, rounded((load_as(batch.X, x, p + q, mean, panel) - mean0) * scale0, panel))
         q += line
     if q < depth:
         # The data set ends with its last row: nothing beyond may be read, not even to be thrown away.
@@ -159,7 +174,7 @@ def gather(panel, rows, p, depth):
             x = batch.rows[picks, first + r]
             store(panel, r, q, splat(number(panel, 0)))
             for i in range(q, depth):
-                panel[r, i] = (number(panel, batch.X[x, p + i]) - batch.mean[0, p + i]) * batch.scale[0, p + i]
+                panel[r, i] = number(panel, (number(mean, batch.X[x, p + i]) - mean[0, p + i]) * scale[0, p + i])
 
 
 # --- products --------------------------------------------------------------------------------------------
@@ -186,13 +201,11 @@ def product(tile, a, a_row, rows, b, b_row, depth, c, c_row, columns, resume):
 
 
 @kernel
-def product_transposed(tile, a, a_column, width, b, depth, c, c_row, j, resume):
+def product_transposed(tile, a, a_column, width, b, depth, c, c_row, j):
     """C[c_row:, j:] = A[:depth, a_column : a_column + width].T @ B[:depth, j:], one tile across."""
     for k in range(0, depth, DEPTH):
         for i in range(0, width, tile_mr(tile)):
-            tile_columns(
-                tile, a, k, a_column + i, b, k, j, smaller(DEPTH, depth - k), c, c_row + i, j, resume or k > 0
-            )  # fmt: skip
+            tile_columns(tile, a, k, a_column + i, b, k, j, smaller(DEPTH, depth - k), c, c_row + i, j, k > 0)
 
 
 # --- forward ---------------------------------------------------------------------------------------------
@@ -331,9 +344,14 @@ def sum_of_squares(squares):
 
 
 @kernel
-def weight_group(tile, a, a_column, b, depth, weight, group, columns, sums, descent):
-    """The gradient A.T @ B of a group of a weight matrix; with the last block, their update."""
+def weight_group(tile, a, a_column, b, depth, weight, group, columns, own, sums, descent):
+    """The gradient A.T @ B of a group of a weight matrix; with the last block, their update.
+
+    The sum over a block of rows is made in `own` before it is added to those of the blocks before: a million float32
+    added one after another may be off by a hundredth.
+    """
     line = lanes(sums.matrix)
+    into, into_row = (own, 0) if sums.resume else (sums.matrix, sums.row)
     wide = tile_lines(tile) * line
     j = 0
     while j < columns:
@@ -341,14 +359,16 @@ def weight_group(tile, a, a_column, b, depth, weight, group, columns, sums, desc
             for i in range(group.width):  # the products hide the way of the weights into the cache
                 prefetch(weight.value, group.row + i, j)
         if j + wide < columns + line:  # the rows are padded to whole lines
-            product_transposed(tile, a, a_column, group.width, b, depth, sums.matrix, sums.row, j, sums.resume)
+            product_transposed(tile, a, a_column, group.width, b, depth, into, into_row, j)
             end = j + wide
         else:
-            product_transposed(
-                narrow(tile), a, a_column, group.width, b, depth, sums.matrix, sums.row, j, sums.resume
-            )  # fmt: skip
+            product_transposed(narrow(tile), a, a_column, group.width, b, depth, into, into_row, j)
             end = j + line
         while j < end:
+            if sums.resume:
+                for i in range(group.width):
+                    r = sums.row + i
+                    store(sums.matrix, r, j, load(sums.matrix, r, j) + load(own, i, j))
             if sums.last:
                 update_lines(weight, group, j, sums, descent)
             j += line
@@ -368,11 +388,13 @@ def update_lines(weight, group, j, sums, descent):
 
 @kernel
 def bias(b, rows, parameter, columns, sums, descent):
-    """The gradient of a bias, the sum of B over its rows, and, with the last block, its update."""
+    """The gradient of a bias, the sum of B over its rows, and, with the last block, its update; by blocks, as above."""
     for j in range(0, columns, lanes(b)):
-        total = load(sums.matrix, 0, j) if sums.resume else splat(number(sums.matrix, 0))
+        total = splat(number(sums.matrix, 0))
         for r in range(rows):
             total = total + load(b, r, j)
+        if sums.resume:
+            total = load(sums.matrix, 0, j) + total
         store(sums.matrix, 0, j, total)
         if sums.last:
             update_bias(descent.rule, parameter, 0, j, total, descent.coefficients, descent.k)

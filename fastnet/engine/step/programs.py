@@ -184,12 +184,14 @@ def backward1_unit(unit, tile, plan, block, resume, last, layer, fixed, d_first,
 
 
 @kernel
-def backward2_unit(unit, tile, rows, resume, last, layer, a, descent):
+def backward2_unit(unit, tile, rows, resume, last, layer, a, scratch, descent):
     """The same for the second layer."""
     row = unit * GROUP2
     if row < layer.inputs:
         group, sums = Group(unit, row, smaller(GROUP2, layer.inputs - row)), Sums(a.gradients[2], row, resume, last)
-        weight_group(tile, a.hidden, row, a.scores, rows, layer.weight, group, layer.outputs, sums, descent)
+        weight_group(
+            tile, a.hidden, row, a.scores, rows, layer.weight, group, layer.outputs, scratch.sums, sums, descent
+        )  # fmt: skip
         if last:
             transpose(layer.weight.value, row, row + group.width, layer.outputs, a.transposed)
     else:
@@ -300,7 +302,7 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
                     unit = take(tickets, BACKWARD2, groups(layer2.inputs, GROUP2) + 1, worker, workers)
                     if unit < 0:
                         break
-                    backward2_unit(unit, tiles.backward2, rows, resume, last, layer2, a, descent)
+                    backward2_unit(unit, tiles.backward2, rows, resume, last, layer2, a, scratch, descent)
             if fixed is not None and not wait(barrier, workers):
                 return False
             while True:

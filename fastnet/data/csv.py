@@ -1,0 +1,202 @@
+"""Tables of numbers with a header (CSV files), of which one column has the labels.  Needs pandas."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.data.dataset import Dataset
+
+MISSING_PANDAS = 'reading CSV files needs pandas: pip install "fastnet-cpu[table]"'
+LABEL = "label"  # the column that is taken for the labels without a word; where there is none, the last
+MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "?")  # of a number; a label may be called so
+
+
+def load_csv(
+    file: str | os.PathLike[str],
+    label: str | None = None,
+    *,
+    features: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
+) -> Dataset:
+    """Load a CSV file with a header line, a column of labels and otherwise columns of numbers.
+
+    Parameters
+    ----------
+    file : path
+    label : str, optional
+        The column of the labels, text or numbers; default `label`, or the last column where there is none.
+    features : sequence of str, optional
+        The columns to read as features, in this order; default all but the labels, as they come.
+    classes : sequence of str, optional
+        The names of the classes, in the order of their numbers; default all labels of the file, in order of size where
+        they are numbers and of the alphabet where not.
+
+    Returns
+    -------
+    Dataset
+        X_train float64, y_train the index of each label in label_names; feature_names are the columns' names.
+
+    Raises
+    ------
+    ValueError
+        If the file is no such table; for a number that is missing, and for text in its place, with column and row
+        (rows count from 1 below the header); for labels that are not in classes, and for as many labels as rows.
+    OSError
+        If the file cannot be read.
+    ImportError
+        Without pandas.
+
+    Warns
+    -----
+    UserWarning
+        Of columns that hold the same number in all rows.
+    """
+    path = Path(file)
+    columns = _header(path)
+    label = _label(path, columns, label)
+    names = [name for name in columns if name != label] if features is None else list(features)
+    table = _read(path, columns, names, label)
+    X = _numbers(path, table, names)
+    if features is None:
+        constant = [name for name, column in zip(names, X.T, strict=True) if (column == column[0]).all()]
+        if constant:
+            warnings.warn(f"{path}: nothing can be learned of {_quoted(constant)}: all rows are alike", stacklevel=2)
+    texts = _texts(path, table, label)
+    found = _sorted(set(texts))
+    if classes is None and len(found) > max(2, len(texts) // 2):
+        raise ValueError(
+            f"{path}: column {label!r} has {len(found)} different labels in {len(texts)} rows: expected classes of "
+            "several rows each; is another column the labels'?"
+        )
+    order = {name: k for k, name in enumerate(found if classes is None else classes)}
+    strange = next((row for row, text in enumerate(texts) if text not in order), None)
+    if strange is not None:
+        raise ValueError(
+            f"{path}: column {label!r}, row {strange + 1}: label {texts[strange]!r}, expected one of {_quoted(order)}"
+        )
+    y = np.array([order[text] for text in texts], np.int64)
+    return Dataset(X, y, label_names=tuple(order), feature_names=tuple(names))
+
+
+def load_csv_rows(file: str | os.PathLike[str], features: Sequence[str] | None = None) -> NDArray[np.float64]:
+    """The numbers of a CSV file with a header line, (N, D): of the columns named, of any others too without names.
+
+    Raises as load_csv does.
+    """
+    path = Path(file)
+    columns = _header(path)
+    names = columns if features is None else list(features)
+    return _numbers(path, _read(path, columns, names), names)
+
+
+def _pandas() -> Any:
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError(MISSING_PANDAS) from error
+    return pandas
+
+
+def _header(path: Path) -> list[str]:
+    columns = [str(name) for name in _parsed(path, nrows=0).columns]
+    if len(columns) == 1 and any(sign in columns[0] for sign in ";\t"):
+        raise ValueError(f"{path}: one column, {columns[0]!r}: expected commas between the columns")
+    if all(_number(name) is not None for name in columns):
+        raise ValueError(f"{path}: its first line is numbers ({_quoted(columns)}): expected the columns' names there")
+    for k, name in enumerate(columns):
+        if name.startswith("Unnamed: "):
+            raise ValueError(
+                f"{path}: column {k + 1} has no name: expected one for each; "
+                "row numbers are no feature (pandas leaves them out with to_csv(index=False))"
+            )
+    return columns
+
+
+def _parsed(path: Path, **options: Any) -> Any:
+    pandas = _pandas()
+    try:
+        with warnings.catch_warnings():
+            # Rows longer than the header: with usecols, or without index_col, they would be cut or shifted in silence.
+            warnings.simplefilter("error", pandas.errors.ParserWarning)
+            return pandas.read_csv(path, skipinitialspace=True, index_col=False, **options)
+    except (ValueError, pandas.errors.ParserWarning) as error:  # pandas' own errors are ValueErrors
+        raise ValueError(f"{path}: not a readable table ({' '.join(str(error).split())})") from error
+
+
+def _read(path: Path, columns: list[str], names: list[str], label: str | None = None) -> Any:
+    for name in names:
+        if name not in columns:
+            raise ValueError(f"{path}: no column {name!r}, expected {_quoted(names)}; it has {_quoted(columns)}")
+    missing = {name: list(MISSING) for name in names} | ({} if label is None else {label: [""]})
+    types = {} if label is None else {label: str}
+    table = _parsed(path, na_values=missing, keep_default_na=False, dtype=types)
+    if not len(table):
+        raise ValueError(f"{path}: no rows, expected some below the header")
+    return table
+
+
+def _label(path: Path, columns: list[str], label: str | None) -> str:
+    if label is None:
+        return LABEL if LABEL in columns else columns[-1]
+    if label not in columns:
+        near = "".join(f"; did you mean {name!r}?" for name in difflib.get_close_matches(label, columns, n=1))
+        raise ValueError(f"{path}: no column {label!r} (it has {_quoted(columns)}){near}")
+    return label
+
+
+def _numbers(path: Path, table: Any, names: list[str]) -> NDArray[np.float64]:
+    """The columns named, as numbers; ValueError for the first that is none."""
+    for name in names:
+        column = table[name]
+        if column.dtype.kind not in "buif":
+            row, text = next(
+                (k, text) for k, text in enumerate(column) if isinstance(text, str) and _number(text) is None
+            )
+            raise ValueError(
+                f"{path}: column {name!r}, row {row + 1}: text {text!r}, expected a number: "
+                "write categories as numbers, or leave the column out"
+            )
+        values = column.to_numpy(np.float64)
+        bad = np.flatnonzero(~np.isfinite(values))
+        if len(bad):
+            what = "missing" if np.isnan(values[bad[0]]) else f"{values[bad[0]]}"
+            raise ValueError(
+                f"{path}: column {name!r}, row {bad[0] + 1}: {what}, expected a finite number: "
+                "fill it in, or leave the row or the column out"
+            )
+    return np.ascontiguousarray(table[names].to_numpy(np.float64))
+
+
+def _texts(path: Path, table: Any, label: str) -> list[str]:
+    missing = np.flatnonzero(table[label].isna())
+    if len(missing):
+        raise ValueError(f"{path}: column {label!r}, row {missing[0] + 1}: missing, expected a label")
+    return [str(text) for text in table[label]]
+
+
+def _sorted(texts: set[str]) -> list[str]:
+    numbers = {text: _number(text) for text in texts}
+    if None in numbers.values():
+        return sorted(texts)
+    return sorted(texts, key=lambda text: (numbers[text], text))
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _quoted(names: Any) -> str:
+    """'a', 'b' and so on, the first twenty."""
+    names = list(names)
+    return ", ".join(map(repr, names[:20])) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
