@@ -191,7 +191,7 @@ class Classifier:
 
         Raises ValueError, with the parameters untouched, for input that does not fit.  Ctrl-C, and an exception
         from the callback, leave the parameters as of the last finished iteration.  So does DivergenceError (a
-        FloatingPointError, with the history), raised soon after a loss or a parameter that is not finite.
+        FloatingPointError), raised soon after a loss or a parameter that is not finite.  Each carries the `history`.
         """
         checks.finite_params(self._params)
         checkpoint_every = checks.non_negative("checkpoint_every", checkpoint_every)

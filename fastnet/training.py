@@ -7,9 +7,11 @@ set to score or a callback to call.  How the steps are cut into stretches change
 
 from __future__ import annotations
 
+import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -144,58 +146,73 @@ def run(
     pace, guard = _Pace(), Guard(trainer)
     start = time.perf_counter()
     stop = over
-    while done < plan.num_iters and not stop:
-        count = min(pace.steps, plan.num_iters - done)
-        if by_epoch:
-            count = min(count, plan.to_end_of_epoch(done))
-        count = min(
-            [count, *(callback.steps_to_call(done) for callback in callbacks if isinstance(callback, Punctual))]
-        )
-        coefficients = optimizer.coefficients(plan.rates(np.arange(done, done + count)), done)
-        began = time.perf_counter()
-        drawn = batches.take(count)
-        reg = np.broadcast_to(plan.reg(drawn.weight), count)
-        losses, accuracies = guard.run(drawn.rows, coefficients, reg, drawn.shares)
-        pace.observe(count, time.perf_counter() - began)
-        history.loss_history += losses.tolist()
-        ends = [k for k in range(done + 1, done + len(losses) + 1) if k % plan.iterations_per_epoch == 0]
-        history.train_acc_history += [float(accuracies[k - done - 1]) for k in ends]
-        done += len(losses)
-        if len(losses) < count:
-            raise DivergenceError(done, history.loss_history[-1] if done else None, vars(history))
-        if ends and validate is not None:
-            scored = validate()
-            history.val_acc_history.append(scored.accuracy)
-            history.val_loss_history.append(scored.loss)
-            verdicts = [judge(scored) for judge in judges]  # each must see it
-            stop = over = True in verdicts
-        progress = Progress(
-            iteration=done,
-            num_iters=plan.num_iters,
-            epoch=done // plan.iterations_per_epoch,
-            loss=history.loss_history[-1],
-            seconds=time.perf_counter() - start,
-            val_accuracy=history.val_acc_history[-1] if history.val_acc_history else None,
-            val_loss=history.val_loss_history[-1] if history.val_loss_history else None,
-        )
-        try:
-            for callback in callbacks:
-                stop = asks_to_stop(callback(progress)) or stop
-        except BaseException:
+    with _carrying(history):
+        while done < plan.num_iters and not stop:
+            count = min(pace.steps, plan.num_iters - done)
+            if by_epoch:
+                count = min(count, plan.to_end_of_epoch(done))
+            count = min(
+                [count, *(callback.steps_to_call(done) for callback in callbacks if isinstance(callback, Punctual))]
+            )
+            coefficients = optimizer.coefficients(plan.rates(np.arange(done, done + count)), done)
+            began = time.perf_counter()
+            drawn = batches.take(count)
+            reg = np.broadcast_to(plan.reg(drawn.weight), count)
+            losses, accuracies = guard.run(drawn.rows, coefficients, reg, drawn.shares)
+            pace.observe(count, time.perf_counter() - began)
+            history.loss_history += losses.tolist()
+            ends = [k for k in range(done + 1, done + len(losses) + 1) if k % plan.iterations_per_epoch == 0]
+            history.train_acc_history += [float(accuracies[k - done - 1]) for k in ends]
+            done += len(losses)
+            if len(losses) < count:
+                raise DivergenceError(done, history.loss_history[-1] if done else None, vars(history))
+            if ends and validate is not None:
+                scored = validate()
+                history.val_acc_history.append(scored.accuracy)
+                history.val_loss_history.append(scored.loss)
+                verdicts = [judge(scored) for judge in judges]  # each must see it
+                stop = over = True in verdicts
+            progress = Progress(
+                iteration=done,
+                num_iters=plan.num_iters,
+                epoch=done // plan.iterations_per_epoch,
+                loss=history.loss_history[-1],
+                seconds=time.perf_counter() - start,
+                val_accuracy=history.val_acc_history[-1] if history.val_acc_history else None,
+                val_loss=history.val_loss_history[-1] if history.val_loss_history else None,
+            )
+            try:
+                for callback in callbacks:
+                    stop = asks_to_stop(callback(progress)) or stop
+            except BaseException:
+                if keeper is not None:
+                    keeper.keep(done, over)
+                raise
             if keeper is not None:
-                keeper.keep(done, over)
-            raise
-        if keeper is not None:
-            (keeper.keep if stop or done == plan.num_iters else keeper.keep_if_due)(done, over)
+                (keeper.keep if stop or done == plan.num_iters else keeper.keep_if_due)(done, over)
+
+
+@contextmanager
+def _carrying(history: History) -> Iterator[None]:
+    """What ends a training early carries the histories so far, as its attribute `history`."""
+    try:
+        yield
+    except BaseException as error:
+        error.history = vars(history)  # type: ignore[attr-defined]
+        raise
 
 
 class LossLines:
-    """The callback of verbose=True: a line on standard output for every hundredth iteration passed."""
+    """The callback of verbose=True: a line on standard output for every hundredth iteration passed, while it can be."""
 
     def __init__(self) -> None:
-        self._next = 0
+        self._next = 0.0
 
     def __call__(self, progress: Any) -> None:
-        if progress.iteration >= self._next or progress.iteration == progress.num_iters:
-            sys.stdout.write(f"iteration {progress.iteration} / {progress.num_iters}: loss {progress.loss:.6f}\n")
+        last = progress.iteration == progress.num_iters and self._next < math.inf
+        if progress.iteration >= self._next or last:
             self._next = (progress.iteration // VERBOSE_EVERY + 1) * VERBOSE_EVERY
+            try:
+                sys.stdout.write(f"iteration {progress.iteration} / {progress.num_iters}: loss {progress.loss:.6f}\n")
+            except (AttributeError, OSError, ValueError):  # none, full, closed: no reason to end a training
+                self._next = math.inf

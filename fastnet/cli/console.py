@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 Report = dict[str, Any]  # what a command found out, in JSON's types
 
@@ -19,7 +19,7 @@ class Console:
 
     def lines(self, texts: Iterable[str]) -> None:
         """Lines for people. `--json` leaves them out: the report holds the same facts."""
-        if not self.json:
+        if not self.json and sys.stdout is not None:
             sys.stdout.writelines(f"{text}\n" for text in texts)
             sys.stdout.flush()
 
@@ -27,13 +27,24 @@ class Console:
         self.lines([text])
 
     def complain(self, text: str) -> None:
-        sys.stderr.write(f"fastnet: {text}\n")
-        sys.stderr.flush()
+        shown(sys.stderr, f"fastnet: {text}\n")
 
     def finish(self, report: Report) -> None:
         if self.json:
             sys.stdout.write(json.dumps(_finite(report), allow_nan=False) + "\n")
             sys.stdout.flush()
+
+
+def shown(stream: TextIO | None, text: str) -> bool:
+    """Whether a text could be written to a stream, which may be full, closed or gone: no reason to end what works."""
+    if stream is None:
+        return False
+    try:
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def one_line(error: BaseException) -> str:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from fastnet.cli.console import shown
+
 if TYPE_CHECKING:
     from fastnet.training import Progress
 
@@ -16,9 +18,9 @@ REDRAW_SECONDS = 0.1
 class Meter:
     """The place where progress is shown; `lines=False` keeps it silent where nothing can move."""
 
-    def __init__(self, stream: TextIO, lines: bool = True) -> None:
+    def __init__(self, stream: TextIO | None, lines: bool = True) -> None:
         self.stream = stream
-        self._moving = stream.isatty()
+        self._moving = stream is not None and not stream.closed and stream.isatty()
         self._lines = lines
         self._tenth = 0
         self._shown = ""
@@ -32,8 +34,7 @@ class Meter:
                 self._redraw(text())
         elif self._lines and (tenth := 10 * done // total) > self._tenth:
             self._tenth = tenth
-            self.stream.write(f"{text()}\n")
-            self.stream.flush()
+            self._write(f"{text()}\n")
 
     def announce(self, text: str) -> None:
         """What keeps a terminal waiting before anything can move."""
@@ -44,23 +45,25 @@ class Meter:
         """Leave a clean line to whoever writes next."""
         if self._shown:
             self._redraw("")
-            self.stream.write("\r")
-            self.stream.flush()
+            self._write("\r")
 
     def _redraw(self, text: str) -> None:
         text = text[: shutil.get_terminal_size().columns - 1]  # a line that wraps cannot be overwritten
-        self.stream.write(f"\r{text.ljust(len(self._shown))}")
-        self.stream.flush()
+        self._write(f"\r{text.ljust(len(self._shown))}")
         self._shown = text
+
+    def _write(self, text: str) -> None:
+        if not shown(self.stream, text):  # nothing is any more; the task goes on
+            self._moving = self._lines = False
 
 
 class TrainingProgress:
-    """A callback for `train`."""
+    """A callback for `train`.  It ends with check(), which may raise what is to end the training."""
 
     every_epoch = False  # a line shows no more than ten times a second, and the spiral's epochs are of one step
 
-    def __init__(self, meter: Meter) -> None:
-        self.meter = meter
+    def __init__(self, meter: Meter, check: Callable[[], None] = lambda: None) -> None:
+        self.meter, self._check = meter, check
         meter.announce("getting ready: what is new to this CPU is compiled first, for some seconds")
         self._start = time.perf_counter()
         self._first = self._last = 0, self._start  # iterations done, and when: at the first call and the last
@@ -70,6 +73,7 @@ class TrainingProgress:
         if not self._first[0]:
             self._first = self._last
         self.meter.show(state.iteration, state.num_iters, lambda: self._text(state))
+        self._check()
 
     @property
     def startup_seconds(self) -> float:
@@ -84,7 +88,9 @@ class TrainingProgress:
     def iterations_per_second(self) -> float:
         """After the start-up; of a training that was over by then, with it."""
         (before, start), (after, end) = self._first, self._last
-        return (after - before) / (end - start) if after > before else after / (end - self._start)
+        if after > before:
+            return (after - before) / (end - start)
+        return after / (end - self._start) if after else 0.0  # none, of a run that was over when it was resumed
 
     def _text(self, state: Progress) -> str:
         parts = [

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastnet.cli import pictures, summary
+from fastnet.cli import pictures, signals, summary
 from fastnet.cli.console import Console, Report
 from fastnet.cli.errors import CommandError, Interrupted
 from fastnet.cli.evaluate import accuracy
@@ -25,19 +26,33 @@ if TYPE_CHECKING:
     from fastnet.optimizers import Optimizer
 
 History = dict[str, list[float]]
+Kept = dict[str, Any]
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Report:
     names = {field.name for field in fields(Recipe)}
     changes = {name: value for name, value in vars(arguments).items() if name in names}
     plan = recipes(arguments.dataset, changes)
+    kept = _kept(arguments, len(plan))
     out = output_folder(arguments.out)
     dataset = training_data(arguments, plan[0].seed)
-    trainer = Trainer(arguments.dataset, dataset, divide(dataset, plan[0]), out, console)
+    trainer = Trainer(arguments.dataset, dataset, divide(dataset, plan[0]), out, kept, console)
     try:
         return {"dataset": arguments.dataset, "results": [trainer.train(recipe) for recipe in plan]}
     except KeyboardInterrupt as interrupt:
-        raise Interrupted(trainer.saved) from interrupt
+        raise Interrupted(trainer.saved, interrupt) from interrupt
+
+
+def _kept(arguments: argparse.Namespace, trainings: int) -> Kept:
+    """The arguments of train that say where to keep the run; none where nowhere."""
+    if arguments.checkpoint is None:
+        if arguments.resume or arguments.checkpoint_every is not None:
+            raise CommandError("--resume and --checkpoint-every have no effect without --checkpoint FILE")
+        return {}
+    if trainings > 1:
+        raise CommandError(f"--checkpoint keeps one training, found {trainings}: name one with --model")
+    every = {} if arguments.checkpoint_every is None else {"checkpoint_every": arguments.checkpoint_every}
+    return {"checkpoint": arguments.checkpoint, "resume": arguments.resume, **every}
 
 
 @dataclass(frozen=True)
@@ -64,11 +79,12 @@ def divide(dataset: Dataset, recipe: Recipe) -> Rows:
 class Trainer:
     """Trains one recipe after another on one data set, and knows what it has saved."""
 
-    def __init__(self, name: str, dataset: Dataset, rows: Rows, out: Path, console: Console) -> None:
+    def __init__(self, name: str, dataset: Dataset, rows: Rows, out: Path, kept: Kept, console: Console) -> None:
         self.name = name
         self.dataset = dataset
         self.rows = rows
         self.out = out
+        self.kept = kept
         self.console = console
         self.saved: list[Path] = []
         self._draws = True
@@ -108,9 +124,9 @@ class Trainer:
 
     def _fit(self, model: Classifier, recipe: Recipe, stem: Path) -> tuple[History, TrainingProgress]:
         meter = Meter(sys.stderr, lines=self.name != "spiral")  # whose losses are lines already
-        progress = TrainingProgress(meter)
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), signals.deferred() if self.kept else nullcontext(_never) as check:
+                progress = TrainingProgress(meter, check)
                 warnings.showwarning = lambda message, *_: self.console.complain(str(message))
                 history = model.train(
                     *(self.rows.X, self.rows.y, self.rows.X_val, self.rows.y_val),
@@ -123,21 +139,33 @@ class Trainer:
                     optimizer=optimizer_of(recipe),
                     threads=recipe.threads,
                     callback=progress,
+                    **self.kept,
                 )
-        except KeyboardInterrupt:
-            # Under a name of its own: the model of an earlier, finished training stays.
-            self._save(model, stem.with_name(f"{stem.name}-interrupted"))
-            raise
         except FloatingPointError as error:
             raise CommandError(f"{error}; nothing was saved; try a smaller --learning-rate") from error
+        except BaseException as error:
+            if model.history.get("loss_history"):
+                self._save_unfinished(model, stem, error)
+            raise
         finally:
             meter.close()
         return history, progress
 
     def _save(self, model: Classifier, stem: Path) -> None:
         path = stem.with_name(f"{stem.name}.npz")
+        path.parent.mkdir(parents=True, exist_ok=True)  # someone may have removed it meanwhile
         model.save(path)
         self.saved.append(path)
+
+    def _save_unfinished(self, model: Classifier, stem: Path, error: BaseException) -> None:
+        """What there is of a training that something ended: its checkpoint, or else the model so far."""
+        if "checkpoint" in self.kept and isinstance(error, signals.Signalled):
+            self.saved.append(self.kept["checkpoint"])
+            return
+        # Under a name of its own: the model of an earlier, finished training stays.
+        self._save(model, stem.with_name(f"{stem.name}-interrupted"))
+        if isinstance(error, Exception):
+            self.console.complain(f"the model so far is in {self.saved[-1]}")
 
     def _draw(self, stem: Path, model: Classifier, history: History) -> list[Path]:
         if not self._draws:
@@ -148,6 +176,10 @@ class Trainer:
             self._draws = False
             self.console.complain(f"pictures skipped: {error}")
             return []
+
+
+def _never() -> None:
+    """No signal waits."""
 
 
 def optimizer_of(recipe: Recipe) -> Optimizer:
