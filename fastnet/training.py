@@ -133,15 +133,16 @@ def run(
     validate: Callable[[], Scored] | None,
     judges: list[Judge],
     callbacks: list[Callback],
-    by_epoch: bool,
     keeper: Keeper | None = None,
 ) -> None:
     """Train until the plan ends, a judge of the validation set says so, or a callback; write into history.
 
-    With by_epoch, callbacks see the end of every epoch.  The parameters are the trainer's, changed in place, and finite
-    when training begins.  An interrupt, or an exception of a callback, leaves them as the last finished iteration did;
-    so does DivergenceError, raised at the return to Python after a loss or a parameter that is not finite.
+    Callbacks see the end of every epoch, unless all say that they need not (every_epoch).  The parameters are the
+    trainer's, changed in place, and finite when training begins.  An interrupt, or an exception of a callback, leaves
+    them as the last finished iteration did; so does DivergenceError, raised at the return to Python after a loss or a
+    parameter that is not finite.
     """
+    by_epoch = validate is not None or any(getattr(callback, "every_epoch", True) for callback in callbacks)
     done, over = (0, False) if keeper is None else (keeper.done, keeper.over)
     pace, guard = _Pace(), Guard(trainer)
     start = time.perf_counter()
@@ -204,6 +205,8 @@ def _carrying(history: History) -> Iterator[None]:
 
 class LossLines:
     """The callback of verbose=True: a line on standard output for every hundredth iteration passed, while it can be."""
+
+    every_epoch = False
 
     def __init__(self) -> None:
         self._next = 0.0

@@ -23,6 +23,7 @@ PUBLIC = {
     "SGD",
     "Momentum",
     "Adam",
+    "DivergenceError",
     "Progress",
     "EarlyStopping",
     "search",
