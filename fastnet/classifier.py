@@ -22,6 +22,7 @@ from fastnet.evaluation import Validation, softmax
 from fastnet.images import View, averaged
 from fastnet.normalization import Normalization
 from fastnet.optimizers import Optimizer
+from fastnet.owning import OWNER, reads, trains
 from fastnet.parameters import Parameters
 from fastnet.schedules import Clock, EpochDecay, Schedule
 from fastnet.stopping import EarlyStopping, best_of, patience_of
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from fastnet.engine.session import Scorer, Trainer
 
 
-_OF_THE_PROCESS = ("_layers", "_params", "_scorers", "history")  # attributes that are not pickled as they are
+_OF_THE_PROCESS = ("_layers", "_params", "_scorers", "history", OWNER)  # attributes that are not pickled as they are
 
 
 class Classifier(Described):
@@ -92,6 +93,7 @@ class Classifier(Described):
             raise ValueError(f"params are {', '.join(values)}, expected {', '.join(self._params)}")
         self._params.update(values)
 
+    @reads
     def loss(
         self, X: Any, y: Any = None, reg: float = 0.0, threads: int | None = None, *, sample_weight: Any = None
     ) -> Any:
@@ -121,6 +123,7 @@ class Classifier(Described):
         loss, gradients = session.loss_and_gradients(self._layers, source, reg, workers, parts, precision)
         return loss, dict(zip(self._params, gradients, strict=True))
 
+    @trains
     def train(
         self,
         X: Any,
@@ -191,9 +194,9 @@ class Classifier(Described):
         Warns (UserWarning) of a learning rate that is gone before half of the training, and of a training that ended
         where it began: at the loss of guessing, or with one class for all validation rows.
 
-        Raises ValueError, with the parameters untouched, for input that does not fit.  Ctrl-C, and an exception
-        from the callback, leave the parameters as of the last finished iteration.  So does DivergenceError (a
-        FloatingPointError, with the history), raised soon after a loss or a parameter that is not finite.
+        Raises ValueError, with the parameters untouched, for input that does not fit, RuntimeError for a model that is
+        being trained.  Ctrl-C, an exception of the callback, and DivergenceError, for a loss or parameters that are not
+        finite any more, leave the parameters as of the last finished iteration, and carry the `history`.
         """
         checks.finite_params(self._params)
         checkpoint_every = checks.non_negative("checkpoint_every", checkpoint_every)
@@ -212,12 +215,8 @@ class Classifier(Described):
         decay = EpochDecay(factor=checks.positive("learning_rate_decay", learning_rate_decay))
         per_epoch = max(batches.num_train // batches.size, 1)
         most = float(np.finfo(self.dtype).max)
-        plan = training.Plan(
-            num_iters,
-            per_epoch,
-            schedules.rates(decay if schedule is None else schedule, learning_rate, num_iters, per_epoch, most),
-            lambda weight: np.full(len(weight), reg),
-        )
+        rates = schedules.rates(decay if schedule is None else schedule, learning_rate, num_iters, per_epoch, most)
+        plan = training.Plan(num_iters, per_epoch, rates, lambda weight: np.full(len(weight), reg))
         if schedule is None:
             schedules.warn_of_early_end(decay, num_iters, per_epoch)
         optimizer = optimizers.checked(optimizer, self.dtype)
@@ -241,7 +240,7 @@ class Classifier(Described):
         if checkpoint is not None:
             from fastnet import runs  # imports zipfile
 
-            table = plan.rates(np.arange(num_iters)) if callable(schedule) else None
+            table = rates(np.arange(num_iters)) if callable(schedule) else None
             own = runs.identity(
                 self, told, X=data, y=labels, weights=weights, indices=indices, X_val=X_val, y_val=y_val,
                 weights_val=sample_weight_val, schedule=table,
@@ -250,8 +249,7 @@ class Classifier(Described):
             keeper = runs.Checkpoint(checkpoint, checkpoint_every, run)
             keeper.begin(resume)
         self.history, self.trained_with = vars(history), told
-        by_epoch = validate is not None or (callback is not None and getattr(callback, "every_epoch", True))
-        training.run(trainer, batches, optimizer, plan, history, validate, judges, callbacks, by_epoch, keeper)
+        training.run(trainer, batches, optimizer, plan, history, validate, judges, callbacks, keeper)
         if best is not None:
             best.restore()
         outcome.warn_of_guesses(history.loss_history, self.output_size)
@@ -281,6 +279,7 @@ class Classifier(Described):
         data = checks.features("X", X, self.input_size, self.dtype)
         return averaged(lambda rows: softmax(self._finite_scores(rows, threads)), data, self.image_shape, views)
 
+    @reads
     def save(self, path: str | PathLike[str]) -> None:
         """Write parameters, normalisation, label names and image shape to an .npz file (see fastnet.load)."""
         from fastnet import checkpoints
@@ -301,6 +300,7 @@ class Classifier(Described):
             shapes |= {weight: (inputs, outputs), bias: (outputs,)}
         return shapes
 
+    @reads
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in vars(self).items() if name not in _OF_THE_PROCESS}
         return state | {"params": {name: np.array(value) for name, value in self._params.items()}}
@@ -328,8 +328,8 @@ class Classifier(Described):
 
     def _finite_scores(self, X: Any, threads: int | None) -> Array:
         """The scores of X, of a model that may be asked what they mean."""
-        # Of the first weights alone the scores must tell, as they do: to look at a million numbers takes as long as the
-        # scores of an image.  (A weight of -inf may switch its unit off, and the scores are right.)
+        # The first weights show in the scores (one of -inf may just switch its unit off): to look at them all would
+        # take as long as the scores of an image.
         checks.finite_params(dict(list(self._params.items())[1:]))
         scores: Array = self.loss(X, threads=threads)
         if not np.isfinite(scores).all():

@@ -15,3 +15,12 @@ def write(stream: TextIO | None, text: str) -> None:
     if stream is not None and there(stream):
         stream.write(text)
         stream.flush()
+
+
+def show(stream: TextIO | None, text: str) -> bool:
+    """Write what nothing depends on; whether that could be done, as the stream may be full, or its reader gone."""
+    try:
+        write(stream, text)
+    except (OSError, ValueError):
+        return False
+    return there(stream)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -137,67 +138,81 @@ def run(
     validate: Callable[[], Scored] | None,
     judges: list[Judge],
     callbacks: list[Callback],
-    by_epoch: bool,
     keeper: Keeper | None = None,
 ) -> None:
     """Train until the plan ends, a judge of the validation set says so, or a callback; write into history.
 
-    With by_epoch, callbacks see the end of every epoch.  The parameters are the trainer's, changed in place, and finite
-    when training begins.  An interrupt, or an exception of a callback, leaves them as the last finished iteration did;
-    so does DivergenceError, raised at the return to Python after a loss or a parameter that is not finite.
+    Callbacks see the end of every epoch, unless all say that they need not (every_epoch).  The parameters are the
+    trainer's, changed in place, and finite when training begins.  An interrupt, or an exception of a callback, leaves
+    them as the last finished iteration did; so does DivergenceError, raised at the return to Python after a loss or a
+    parameter that is not finite.
     """
+    by_epoch = validate is not None or any(getattr(callback, "every_epoch", True) for callback in callbacks)
     done, over = (0, False) if keeper is None else (keeper.done, keeper.over)
     pace, guard = _Pace(), Guard(trainer)
     start = time.perf_counter()
     stop = over
-    while done < plan.num_iters and not stop:
-        count = min(pace.steps, plan.num_iters - done)
-        if by_epoch:
-            count = min(count, plan.to_end_of_epoch(done))
-        count = min(
-            [count, *(callback.steps_to_call(done) for callback in callbacks if isinstance(callback, Punctual))]
-        )
-        with np.errstate(under="ignore"):  # of Adam's beta**t: to 0 is right
-            coefficients = optimizer.coefficients(plan.rates(np.arange(done, done + count)), done)
-        began = time.perf_counter()
-        drawn = batches.take(count)
-        reg = np.broadcast_to(plan.reg(drawn.weight), count)
-        losses, accuracies = guard.run(drawn.rows, coefficients, reg, drawn.shares)
-        pace.observe(count, time.perf_counter() - began)
-        history.loss_history += losses.tolist()
-        ends = [k for k in range(done + 1, done + len(losses) + 1) if k % plan.iterations_per_epoch == 0]
-        history.train_acc_history += [float(accuracies[k - done - 1]) for k in ends]
-        done += len(losses)
-        if len(losses) < count:
-            raise DivergenceError(done, history.loss_history[-1] if done else None, vars(history))
-        if ends and validate is not None:
-            scored = validate()
-            history.val_acc_history.append(scored.accuracy)
-            history.val_loss_history.append(scored.loss)
-            verdicts = [judge(scored) for judge in judges]  # each must see it
-            stop = over = True in verdicts
-        progress = Progress(
-            iteration=done,
-            num_iters=plan.num_iters,
-            epoch=done // plan.iterations_per_epoch,
-            loss=history.loss_history[-1],
-            seconds=time.perf_counter() - start,
-            val_accuracy=history.val_acc_history[-1] if history.val_acc_history else None,
-            val_loss=history.val_loss_history[-1] if history.val_loss_history else None,
-        )
-        try:
-            for callback in callbacks:
-                stop = asks_to_stop(callback(progress)) or stop
-        except BaseException:
+    with _carrying(history):
+        while done < plan.num_iters and not stop:
+            count = min(pace.steps, plan.num_iters - done)
+            if by_epoch:
+                count = min(count, plan.to_end_of_epoch(done))
+            count = min(
+                [count, *(callback.steps_to_call(done) for callback in callbacks if isinstance(callback, Punctual))]
+            )
+            with np.errstate(under="ignore"):  # of Adam's beta**t: to 0 is right
+                coefficients = optimizer.coefficients(plan.rates(np.arange(done, done + count)), done)
+            began = time.perf_counter()
+            drawn = batches.take(count)
+            reg = np.broadcast_to(plan.reg(drawn.weight), count)
+            losses, accuracies = guard.run(drawn.rows, coefficients, reg, drawn.shares)
+            pace.observe(count, time.perf_counter() - began)
+            history.loss_history += losses.tolist()
+            ends = [k for k in range(done + 1, done + len(losses) + 1) if k % plan.iterations_per_epoch == 0]
+            history.train_acc_history += [float(accuracies[k - done - 1]) for k in ends]
+            done += len(losses)
+            if len(losses) < count:
+                raise DivergenceError(done, history.loss_history[-1] if done else None, vars(history))
+            if ends and validate is not None:
+                scored = validate()
+                history.val_acc_history.append(scored.accuracy)
+                history.val_loss_history.append(scored.loss)
+                verdicts = [judge(scored) for judge in judges]  # each must see it
+                stop = over = True in verdicts
+            progress = Progress(
+                iteration=done,
+                num_iters=plan.num_iters,
+                epoch=done // plan.iterations_per_epoch,
+                loss=history.loss_history[-1],
+                seconds=time.perf_counter() - start,
+                val_accuracy=history.val_acc_history[-1] if history.val_acc_history else None,
+                val_loss=history.val_loss_history[-1] if history.val_loss_history else None,
+            )
+            try:
+                for callback in callbacks:
+                    stop = asks_to_stop(callback(progress)) or stop
+            except BaseException:
+                if keeper is not None:
+                    keeper.keep(done, over)
+                raise
             if keeper is not None:
-                keeper.keep(done, over)
-            raise
-        if keeper is not None:
-            (keeper.keep if stop or done == plan.num_iters else keeper.keep_if_due)(done, over)
+                (keeper.keep if stop or done == plan.num_iters else keeper.keep_if_due)(done, over)
+
+
+@contextmanager
+def _carrying(history: History) -> Iterator[None]:
+    """What ends a training early carries the histories so far, as its attribute `history`."""
+    try:
+        yield
+    except BaseException as error:
+        error.history = vars(history)  # type: ignore[attr-defined]
+        raise
 
 
 class LossLines:
     """The callback of verbose=True: a line on standard output for the first iteration, every hundredth, the last."""
+
+    every_epoch = False
 
     def steps_to_call(self, done: int) -> int:
         """To the next line: equal runs have equal lines."""
@@ -206,4 +221,4 @@ class LossLines:
     def __call__(self, progress: Any) -> None:
         iteration, last = progress.iteration, progress.num_iters
         if iteration in (1, last) or iteration % VERBOSE_EVERY == 0:
-            streams.write(sys.stdout, f"iteration {iteration} / {last}: loss {progress.loss:.6f}\n")
+            streams.show(sys.stdout, f"iteration {iteration} / {last}: loss {progress.loss:.6f}\n")

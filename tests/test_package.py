@@ -24,6 +24,7 @@ PUBLIC = {
     "SGD",
     "Momentum",
     "Adam",
+    "DivergenceError",
     "Progress",
     "EarlyStopping",
     "search",

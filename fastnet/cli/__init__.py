@@ -6,7 +6,7 @@
     sources, samples                   what they read: data sets and models, single samples
     networks                           what they build
     summary, progress, pictures        what a training shows: at its ends, while it runs, afterwards
-    console, files, errors             lines or JSON; the folder of results; what ends a command early
+    console, files, errors, signals    lines or JSON; the folder of results; what ends a command early
 
 Numba and matplotlib take longer to import than `--help` may take: nothing here imports them, or a module
 that does, before a command needs it.
@@ -23,12 +23,12 @@ from fastnet import streams
 from fastnet.cli.console import Console, one_line
 from fastnet.cli.errors import CommandError
 from fastnet.cli.parser import parse
+from fastnet.cli.signals import exit_status, raised
 
 __all__ = ["main"]
 
 SUCCESS = 0
 FAILURE = 1
-INTERRUPTED = 130  # as a shell reports SIGINT
 BROKEN_PIPE = 141  # as a shell reports SIGPIPE
 
 # What a user can mend by reading one line. Anything else is a defect of fastnet, and shows its traceback.
@@ -36,14 +36,14 @@ EXPECTED = (CommandError, OSError, ValueError, ImportError, MemoryError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0 done, 1 failed, 2 misused, 130 interrupted."""
+    """Run one command and return its exit status: 0 done, 1 failed, 2 misused, 128 + a signal (130 is Ctrl-C)."""
     try:
         arguments = parse(argv)
     except SystemExit as stop:  # argparse has written its help, or what is wrong
         return int(stop.code or 0)
     console = Console(json=arguments.json)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), raised():
             warnings.showwarning = lambda message, *_: console.complain(str(message))
             console.finish(arguments.run(arguments, console))
     except BrokenPipeError:
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except KeyboardInterrupt as interrupt:
         console.complain(str(interrupt) or "interrupted")
-        return INTERRUPTED
+        return exit_status(interrupt)
     except EXPECTED as error:
         console.complain(f"error: {one_line(error)}")
         return FAILURE

@@ -28,7 +28,7 @@ class Console:
         self.lines([text])
 
     def complain(self, text: str) -> None:
-        streams.write(sys.stderr, f"fastnet: {text}\n")
+        streams.show(sys.stderr, f"fastnet: {text}\n")
 
     def finish(self, report: Report) -> None:
         if self.json:

@@ -4,16 +4,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fastnet.cli.signals import Signalled, exit_status
+
 
 class CommandError(Exception):
     """The command cannot be done; the message names the file or option and the mend."""
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C in a command that saves files; the message says which."""
+class Interrupted(Signalled):
+    """Ctrl-C, or another signal, in a command that saves files; the message says which."""
 
-    def __init__(self, saved: list[Path]) -> None:
-        super().__init__(f"interrupted; saved {', '.join(map(str, saved)) or 'nothing'}")
+    def __init__(self, saved: list[Path], cause: KeyboardInterrupt) -> None:
+        super().__init__(exit_status(cause) - 128)
+        self.args = (f"interrupted; saved {', '.join(map(str, saved)) or 'nothing'}",)
 
 
 @contextmanager

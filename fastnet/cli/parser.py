@@ -114,14 +114,26 @@ def _command(commands: Any, name: str, text: str) -> Parser:
 def _train(commands: Any) -> None:
     train = _command(commands, "train", "train on a data set; with none named, both models on the spiral")
     _options(train, "spiral")
+    _checkpoints(train)
     datasets = train.add_subparsers(dest="dataset", metavar="DATASET", title="data sets")
     train.set_defaults(dataset="spiral", out=Path("fastnet-out"), **OF_SOME)
+    train.set_defaults(checkpoint=None, checkpoint_every=None, resume=False)
     for name, text in DATASETS.items():
         parser = _dataset(datasets, name, text)
         _options(parser, name)
+        _checkpoints(parser)
         if name in ("cifar10", "idx"):
             _image_recipe(parser)
     train.commands = datasets.choices
+
+
+def _checkpoints(parser: Parser) -> None:
+    """The options by which a training that is stopped or killed goes on."""
+    help = "keep the training in FILE while it goes on, and when a signal ends it"
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help=help)
+    help = "between two checkpoints (default 10)"
+    parser.add_argument("--checkpoint-every", type=float, metavar="SECONDS", help=help)
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint, if there is one")
 
 
 def _image_recipe(parser: Parser) -> None:

@@ -34,7 +34,7 @@ class Meter:
                 self._redraw(text())
         elif self._lines and (tenth := 10 * done // total) > self._tenth:
             self._tenth = tenth
-            streams.write(self.stream, f"{text()}\n")
+            self._write(f"{text()}\n")
 
     def announce(self, text: str) -> None:
         """What keeps a terminal waiting before anything can move."""
@@ -45,21 +45,25 @@ class Meter:
         """Leave a clean line to whoever writes next."""
         if self._shown:
             self._redraw("")
-            streams.write(self.stream, "\r")
+            self._write("\r")
 
     def _redraw(self, text: str) -> None:
         text = text[: shutil.get_terminal_size().columns - 1]  # a line that wraps cannot be overwritten
-        streams.write(self.stream, f"\r{text.ljust(len(self._shown))}")
+        self._write(f"\r{text.ljust(len(self._shown))}")
         self._shown = text
+
+    def _write(self, text: str) -> None:
+        if not streams.show(self.stream, text):  # nothing is any more; the task goes on
+            self.moving = self._lines = False
 
 
 class TrainingProgress:
-    """A callback for `train`."""
+    """A callback for `train`.  It ends with check(), which may raise what is to end the training."""
 
     every_epoch = False  # a line shows no more than ten times a second, and the spiral's epochs are of one step
 
-    def __init__(self, meter: Meter) -> None:
-        self.meter = meter
+    def __init__(self, meter: Meter, check: Callable[[], None] = lambda: None) -> None:
+        self.meter, self._check = meter, check
         meter.announce("getting ready: what is new to this CPU is compiled first, for some seconds")
         self._start = time.perf_counter()
         self._first = self._last = 0, self._start  # iterations done, and when: at the first call and the last
@@ -78,6 +82,7 @@ class TrainingProgress:
         self.meter.show(state.iteration, state.num_iters, lambda: self._text(state))
         if state.iteration == state.num_iters:
             self.meter.close()  # what the training has to say at its end begins a line
+        self._check()
 
     @property
     def startup_seconds(self) -> float:
@@ -92,7 +97,9 @@ class TrainingProgress:
     def iterations_per_second(self) -> float:
         """After the start-up; of a training that was over by then, with it."""
         (before, start), (after, end) = self._first, self._last
-        return (after - before) / (end - start) if after > before else after / (end - self._start)
+        if after > before:
+            return (after - before) / (end - start)
+        return after / (end - self._start) if after else 0.0  # none, of a run that was over when it was resumed
 
     def _text(self, state: Progress) -> str:
         parts = [f"iteration {state.iteration} / {state.num_iters}: loss {state.loss:.4f}", f"epoch {state.epoch}"]

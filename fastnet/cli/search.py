@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
         search = getattr(interrupt, "search", None)
         if search is not None and search.best_net is not None:
             saved.append(_save(search, stem.with_name(f"{stem.name}-interrupted")))
-        raise Interrupted(saved) from interrupt
+        raise Interrupted(saved, interrupt) from interrupt
     report = {
         "dataset": arguments.dataset,
         "model": recipe.model,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet import outcome
-from fastnet.cli import images, pictures, summary
+from fastnet.cli import images, pictures, signals, summary
 from fastnet.cli.console import Console, Report
 from fastnet.cli.errors import CommandError, Interrupted
 from fastnet.cli.evaluate import accuracy
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from fastnet.schedules import Schedule
 
 History = dict[str, Any]
+Kept = dict[str, Any]
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Report:
@@ -36,17 +38,32 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
     changes = {name: value for name, value in vars(arguments).items() if name in names}
     plan = recipes(arguments.dataset, changes, arguments.recipe)
     image_recipe = images.chosen(arguments, changes)
+    kept = _kept(arguments, len(plan))
+    if kept and image_recipe is not None:
+        raise CommandError(f"--checkpoint keeps trainings of the lab's recipe, found --recipe {arguments.recipe}")
     out = output_folder(arguments.out)
     dataset = training_data(arguments, plan[0].seed)
     rows = divide(dataset, plan[0])
     plan = tuple(recipe.for_rows(len(rows.X), len(dataset.X_train) - len(rows.X)) for recipe in plan)
-    trainer = Trainer(title(arguments), dataset, rows, out, console, losses=arguments.dataset == "spiral")
+    trainer = Trainer(title(arguments), dataset, rows, out, kept, console, losses=arguments.dataset == "spiral")
     try:
         if image_recipe is not None:
             return {"dataset": arguments.dataset, "results": [image_recipe.train(trainer, plan[0])]}
         return {"dataset": arguments.dataset, "results": [trainer.train(recipe) for recipe in plan]}
     except KeyboardInterrupt as interrupt:
-        raise Interrupted(trainer.saved) from interrupt
+        raise Interrupted(trainer.saved, interrupt) from interrupt
+
+
+def _kept(arguments: argparse.Namespace, trainings: int) -> Kept:
+    """The arguments of train that say where to keep the run; none where nowhere."""
+    if arguments.checkpoint is None:
+        if arguments.resume or arguments.checkpoint_every is not None:
+            raise CommandError("--resume and --checkpoint-every have no effect without --checkpoint FILE")
+        return {}
+    if trainings > 1:
+        raise CommandError(f"--checkpoint keeps one training, found {trainings}: name one with --model")
+    every = {} if arguments.checkpoint_every is None else {"checkpoint_every": arguments.checkpoint_every}
+    return {"checkpoint": arguments.checkpoint, "resume": arguments.resume, **every}
 
 
 @dataclass(frozen=True)
@@ -77,12 +94,13 @@ class Trainer:
     """
 
     def __init__(
-        self, name: str, dataset: Dataset, rows: Rows, out: Path, console: Console, losses: bool = False
+        self, name: str, dataset: Dataset, rows: Rows, out: Path, kept: Kept, console: Console, losses: bool = False
     ) -> None:
         self.name = name
         self.dataset = dataset
         self.rows = rows
         self.out = out
+        self.kept = kept
         self.console = console
         self.losses = losses
         self.saved: list[Path] = []
@@ -128,35 +146,48 @@ class Trainer:
 
     def _fit(self, model: Classifier, recipe: Recipe, stem: Path) -> tuple[History, TrainingProgress]:
         meter = Meter(sys.stderr, lines=not (self.losses or self.console.json))  # JSON has the whole history
-        progress = TrainingProgress(meter)
         try:
-            history = model.train(
-                *(self.rows.X, self.rows.y, self.rows.X_val, self.rows.y_val),
-                learning_rate=recipe.learning_rate,
-                learning_rate_decay=recipe.decay,
-                schedule=schedule_of(recipe),
-                reg=recipe.reg,
-                num_iters=recipe.iterations,
-                batch_size=recipe.batch_size,
-                sampling=recipe.sampling,
-                optimizer=optimizer_of(recipe),
-                threads=recipe.threads,
-                callback=progress,
-            )
-        except KeyboardInterrupt:
-            # Under a name of its own: the model of an earlier, finished training stays.
-            self.save(model, stem.with_name(f"{stem.name}-interrupted"))
-            raise
+            with signals.deferred() if self.kept else nullcontext(_never) as check:
+                progress = TrainingProgress(meter, check)
+                history = model.train(
+                    *(self.rows.X, self.rows.y, self.rows.X_val, self.rows.y_val),
+                    learning_rate=recipe.learning_rate,
+                    learning_rate_decay=recipe.decay,
+                    schedule=schedule_of(recipe),
+                    reg=recipe.reg,
+                    num_iters=recipe.iterations,
+                    batch_size=recipe.batch_size,
+                    sampling=recipe.sampling,
+                    optimizer=optimizer_of(recipe),
+                    threads=recipe.threads,
+                    callback=progress,
+                    **self.kept,
+                )
         except FloatingPointError as error:
             raise CommandError(f"{error}; nothing was saved; try a smaller --learning-rate") from error
+        except BaseException as error:
+            if model.history.get("loss_history"):
+                self._save_unfinished(model, stem, error)
+            raise
         finally:
             meter.close()
         return history, progress
 
     def save(self, model: Classifier, stem: Path) -> None:
         path = stem.with_name(f"{stem.name}.npz")
+        path.parent.mkdir(parents=True, exist_ok=True)  # someone may have removed it meanwhile
         model.save(path)
         self.saved.append(path)
+
+    def _save_unfinished(self, model: Classifier, stem: Path, error: BaseException) -> None:
+        """What there is of a training that something ended: its checkpoint, or else the model so far."""
+        if "checkpoint" in self.kept and isinstance(error, signals.Signalled):
+            self.saved.append(self.kept["checkpoint"])
+            return
+        # Under a name of its own: the model of an earlier, finished training stays.
+        self.save(model, stem.with_name(f"{stem.name}-interrupted"))
+        if isinstance(error, Exception):
+            self.console.complain(f"the model so far is in {self.saved[-1]}")
 
     def draw(self, stem: Path, model: Classifier, history: History) -> list[Path]:
         if not self._draws:
@@ -176,6 +207,10 @@ def schedule_of(recipe: Recipe) -> Schedule | None:
     if recipe.schedule != "decay":
         return NAMES[recipe.schedule](recipe.warmup)
     return EpochDecay(recipe.warmup, recipe.decay) if recipe.warmup else None
+
+
+def _never() -> None:
+    """No signal waits."""
 
 
 def optimizer_of(recipe: Recipe) -> Optimizer:

@@ -16,7 +16,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from fastnet import checks, optimizers, schedules, tables, training
+from fastnet import checks, optimizers, owning, schedules, tables, training
 from fastnet.batches import Weights
 from fastnet.checks import Array
 from fastnet.classifier import Classifier
@@ -281,7 +281,8 @@ class Estimator(ClassifierMixin, BaseEstimator):
         binary = network.output_size == 2
         trainer = network._trainer(data, labels, epochs.size, optimizer, workers, frozen=binary, shared=True)
         try:
-            training.run(trainer, epochs, optimizer, plan, history, validate, judges, [course], by_epoch=True)
+            with owning.training(network):
+                training.run(trainer, epochs, optimizer, plan, history, validate, judges, [course])
         except KeyboardInterrupt:
             warnings.warn("training was interrupted: the estimator is fitted as far as it got", stacklevel=3)
         if best is not None:

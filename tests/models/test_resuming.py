@@ -131,8 +131,9 @@ def test_an_exception_of_a_callback_leaves_the_checkpoint_of_its_iteration(path,
         if progress.iteration >= 20:
             raise error
 
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         train(model, checkpoint=path, checkpoint_every=1e6, callback=end)
+    assert caught.value.history == model.history
     with archive.reading(path, "a checkpoint") as file:
         assert file.header["iteration"] == len(model.history["loss_history"]) >= 20
     # In the model that was interrupted, too, and in a new one.

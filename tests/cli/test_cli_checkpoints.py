@@ -1,0 +1,197 @@
+"""`fastnet train --checkpoint`, and the signals and streams that do not cost a training."""
+
+import io
+import os
+import signal
+import sys
+
+import numpy as np
+import pytest
+
+import fastnet
+from fastnet import data
+from fastnet.cli import signals
+from fastnet.cli.progress import Meter, TrainingProgress
+from fastnet.training import Progress
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+LONG = ("--iterations", "150000", "--decay", "1", "--validation", "0", "--optimizer", "momentum")
+
+
+def params(path):
+    return {name: value.tobytes() for name, value in fastnet.load(path).params.items()}
+
+
+def ended(process, number):
+    """What a training says that a signal ends once a tenth is done."""
+    assert process.stderr.readline().startswith("iteration ")
+    process.send_signal(number)
+    process.send_signal(number)  # the second one tears nothing
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in err
+    return err.splitlines()[-1]
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_a_checkpoint_from_which_the_training_goes_on(spawn, run, npz, tmp_path, number):
+    command = ("train", "npz", "--data", npz, *LONG, "--checkpoint", "run", "--checkpoint-every", "1e6")
+    assert ended(spawn(*command), number) == "fastnet: interrupted; saved run"
+    assert not (tmp_path / "fastnet-out" / "npz-two-layer-interrupted.npz").exists()
+    with np.load(tmp_path / "run") as file:
+        assert 15_000 <= len(file["loss_history"]) < 150_000
+    resumed = run(*command, "--resume", "--json", "--threads", "2").report["results"][0]
+    plain = run("train", "npz", "--data", npz, *LONG, "--json", "--out", "plain").report["results"][0]
+    assert params(resumed["path"]) == params(plain["path"])
+    assert resumed["loss"] == plain["loss"]
+    assert run(*command, "--resume").status == 0  # once more, and it is over
+
+
+@posix
+def test_without_a_checkpoint_a_signal_leaves_the_model_so_far(spawn, npz, tmp_path):
+    path = "fastnet-out/npz-two-layer-interrupted.npz"
+    assert ended(spawn("train", "npz", "--data", npz, *LONG), signal.SIGTERM) == f"fastnet: interrupted; saved {path}"
+    fastnet.load(tmp_path / path)
+
+
+def test_another_exception_leaves_the_model_so_far(run, npz, monkeypatch):
+    def fails(self, state):
+        if state.iteration > 10:
+            raise MemoryError("no more")
+
+    monkeypatch.setattr(TrainingProgress, "__call__", fails)
+    result = run("train", "npz", "--data", npz, "--decay", "1")
+    path = "fastnet-out/npz-two-layer-interrupted.npz"
+    assert result.status == 1
+    assert result.err.splitlines()[-2:] == [f"fastnet: the model so far is in {path}", "fastnet: error: no more"]
+    fastnet.load(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "mend"),
+    [
+        (("npz", "--data", "clouds.npz", "--resume"), "no effect without --checkpoint FILE"),
+        (("npz", "--data", "clouds.npz", "--checkpoint-every", "3"), "no effect without --checkpoint FILE"),
+        (("npz", "--data", "clouds.npz", "--checkpoint", "run", "--checkpoint-every", "-3"), "checkpoint_every is -3"),
+        (("npz", "--data", "clouds.npz", "--checkpoint", "none/run"), "none"),
+        (("--checkpoint", "run"), "name one with --model"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_is_one_line(run, npz, words, mend):
+    result = run("train", *words, "--iterations", "20")
+    assert (result.status, result.err.count("\n")) == (1, 1)
+    assert mend in result.err
+
+
+def test_a_checkpoint_of_another_training_is_refused_by_name(run, npz):
+    command = ("train", "npz", "--data", npz, "--iterations", "20", "--checkpoint", "run", "--resume")
+    assert run(*command).status == 0
+    assert "its seed is 0, expected 1" in run(*command, "--seed", "1", "--validation", "6").err
+    assert "its reg is 0.5, expected 0.25" in run(*command, "--reg", "0.25").err
+
+
+# --- signals ---
+
+
+@posix
+def test_the_first_signal_is_raised_and_the_next_ones_wait():
+    before = signal.getsignal(signal.SIGTERM)
+    reached = []
+
+    def work():
+        with signals.raised():
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            finally:
+                signal.raise_signal(signal.SIGINT)
+                reached.append("saved")
+
+    with pytest.raises(signals.Signalled) as caught:
+        work()
+    assert (caught.value.number, reached) == (signal.SIGTERM, ["saved"])
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+@posix
+def test_a_deferred_signal_is_raised_where_it_is_asked_for():
+    reached = []
+
+    def work():
+        with signals.raised(), signals.deferred() as check:
+            check()
+            signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGTERM)
+            reached.append("the end of a stretch")
+            try:
+                check()
+            finally:
+                signal.raise_signal(signal.SIGTERM)
+                reached.append("saved")
+
+    with pytest.raises(signals.Signalled) as caught:
+        work()
+    assert (caught.value.number, reached) == (signal.SIGHUP, ["the end of a stretch", "saved"])
+    # Before the first stretch, while programs are compiled, nobody would ask.
+    with pytest.raises(signals.Signalled), signals.deferred():
+        signal.raise_signal(signal.SIGTERM)
+
+
+@posix
+def test_a_signal_that_is_ignored_stays_so(monkeypatch):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals.raised(), signals.deferred():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+# --- streams ---
+
+
+class Full(io.StringIO):
+    """A disk that is full, or a terminal that is gone."""
+
+    def __init__(self, moving):
+        super().__init__()
+        self.isatty = lambda: moving
+
+    def write(self, text):
+        raise OSError(28, "No space left on device")
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize(
+    "stream", [Full(True), Full(False), closed(), None], ids=["terminal", "file", "closed", "none"]
+)
+def test_a_stream_that_fails_costs_the_progress_alone(run, npz, monkeypatch, stream):
+    monkeypatch.setattr(sys, "stderr", stream)
+    result = run("train", "npz", "--data", npz, "--iterations", "20")
+    assert result.status == 0
+    assert "validation accuracy" in result.out
+    TrainingProgress(Meter(stream))(Progress(10, 10, 1, 1.0, 1.0, None))
+
+
+@pytest.mark.parametrize("stream", [Full(False), closed(), None], ids=["full", "closed", "none"])
+def test_loss_lines_that_fail_do_not_end_a_training(npz, monkeypatch, stream):
+    dataset = data.load_npz(npz)
+    model = fastnet.SoftmaxClassifier(4, 2)
+    monkeypatch.setattr(sys, "stdout", stream)
+    history = model.train(dataset.X_train, dataset.y_train, num_iters=5, batch_size=10, verbose=True)
+    assert len(history["loss_history"]) == 5
+
+
+def test_an_output_folder_that_is_removed_meanwhile_is_made_again(run, npz, monkeypatch):
+    def remove(self, state):
+        if os.path.isdir("fastnet-out"):
+            os.rmdir("fastnet-out")
+
+    monkeypatch.setattr(TrainingProgress, "__call__", remove)
+    assert run("train", "npz", "--data", npz, "--iterations", "20").status == 0
+    fastnet.load("fastnet-out/npz-two-layer.npz")

@@ -1,0 +1,91 @@
+"""One thread trains a model at a time; what others ask of it meanwhile is refused, not answered from half a step."""
+
+import copy
+import os
+import pickle
+import sys
+import threading
+
+import numpy as np
+import pytest
+from against_reference import bits
+
+import fastnet
+
+N, D, H, C = 15, 6, 8, 5
+X, Y = np.random.default_rng(3).standard_normal((60, D)), np.arange(60) % C
+SETTINGS = {"learning_rate": 0.1, "learning_rate_decay": 1.0, "batch_size": N}
+
+
+@pytest.fixture
+def trained():
+    """A model that another thread is training, at rest in a callback of its first iterations."""
+    model = fastnet.TwoLayerNet(D, H, C, std=0.5, seed=1)
+    reached, go_on = threading.Event(), threading.Event()
+
+    def rest(progress):
+        reached.set()
+        go_on.wait(60)
+
+    thread = threading.Thread(target=lambda: model.train(X, Y, num_iters=20, callback=rest, **SETTINGS))
+    thread.start()
+    assert reached.wait(60)
+    yield model
+    go_on.set()
+    thread.join()
+    # As if nobody had asked; and free again.
+    plain = fastnet.TwoLayerNet(D, H, C, std=0.5, seed=1)
+    plain.train(X, Y, num_iters=20, callback=lambda progress: None, **SETTINGS)
+    assert bits(model) == bits(plain)
+    model.train(X, Y, num_iters=1, **SETTINGS)
+
+
+READS = {
+    "loss": lambda model, path: model.loss(X, Y),
+    "predict": lambda model, path: model.predict(X),
+    "predict_proba": lambda model, path: model.predict_proba(X),
+    "save": lambda model, path: model.save(path),
+    "pickle": lambda model, path: pickle.dumps(model),
+    "deepcopy": lambda model, path: copy.deepcopy(model),
+}
+
+
+def test_another_thread_neither_trains_nor_reads(trained, tmp_path):
+    before = bits(trained)
+    with pytest.raises(RuntimeError, match="being trained already"):
+        trained.train(X, Y, num_iters=1, **SETTINGS)
+    for read in READS.values():
+        with pytest.raises(RuntimeError, match="another thread is training this model"):
+            read(trained, tmp_path / "model")
+    assert bits(trained) == before
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("read", READS)
+def test_a_callback_may_read(read, tmp_path):
+    model, seen = fastnet.TwoLayerNet(D, H, C, std=0.5, seed=1), []
+    model.train(X, Y, num_iters=3, callback=lambda _: seen.append(READS[read](model, tmp_path / "model")), **SETTINGS)
+    assert seen
+
+
+def test_a_callback_trains_another_copy_but_not_its_own_model():
+    model, copies = fastnet.TwoLayerNet(D, H, C, std=0.5, seed=1), []
+
+    def train_again(progress):
+        copies.append(copy.deepcopy(model))
+        copies[0].train(X, Y, num_iters=1, **SETTINGS)
+        model.train(X, Y, num_iters=1, **SETTINGS)
+
+    with pytest.raises(RuntimeError, match="being trained already"):
+        model.train(X, Y, num_iters=3, callback=train_again, **SETTINGS)
+    assert len(copies) == 1
+    model.train(X, Y, num_iters=1, **SETTINGS)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python warns of forks beside threads")
+def test_a_forked_child_has_the_model_to_itself(trained):
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if len(trained.predict(X)) == 60 and trained.train(X, Y, num_iters=1, **SETTINGS) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
