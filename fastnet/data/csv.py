@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import warnings
 from collections.abc import Sequence
@@ -109,7 +110,7 @@ def _header(path: Path) -> list[str]:
     columns = [str(name) for name in _parsed(path, nrows=0).columns]
     if len(columns) == 1 and any(sign in columns[0] for sign in ";\t"):
         raise ValueError(f"{path}: one column, {columns[0]!r}: expected commas between the columns")
-    if all(_number(name) is not None for name in columns):
+    if np.isfinite([_number(name) for name in columns]).all():
         raise ValueError(f"{path}: its first line is numbers ({_quoted(columns)}): expected the columns' names there")
     for k, name in enumerate(columns):
         if name.startswith("Unnamed: "):
@@ -126,7 +127,7 @@ def _parsed(path: Path, **options: Any) -> Any:
         with warnings.catch_warnings():
             # Rows longer than the header: with usecols, or without index_col, they would be cut or shifted in silence.
             warnings.simplefilter("error", pandas.errors.ParserWarning)
-            return pandas.read_csv(path, skipinitialspace=True, index_col=False, **options)
+            return pandas.read_csv(path, skipinitialspace=True, index_col=False, low_memory=False, **options)
     except (ValueError, pandas.errors.ParserWarning) as error:  # pandas' own errors are ValueErrors
         raise ValueError(f"{path}: not a readable table ({' '.join(str(error).split())})") from error
 
@@ -156,21 +157,16 @@ def _numbers(path: Path, table: Any, names: list[str]) -> NDArray[np.float64]:
     """The columns named, as numbers; ValueError for the first that is none."""
     for name in names:
         column = table[name]
-        if column.dtype.kind not in "buif":
-            row, text = next(
-                (k, text) for k, text in enumerate(column) if isinstance(text, str) and _number(text) is None
-            )
-            raise ValueError(
-                f"{path}: column {name!r}, row {row + 1}: text {text!r}, expected a number: "
-                "write categories as numbers, or leave the column out"
-            )
-        values = column.to_numpy(np.float64)
+        plain = column.dtype.kind in "buif"
+        values = np.asarray(column, np.float64) if plain else np.array([_number(value) for value in column])
         bad = np.flatnonzero(~np.isfinite(values))
-        if len(bad):
-            what = "missing" if np.isnan(values[bad[0]]) else f"{values[bad[0]]}"
+        if len(bad) or not plain:
+            row = int(bad[0]) if len(bad) else 0
+            found = column.iloc[row]
+            what = f"text {found!r}" if isinstance(found, str) else "missing" if found != found else f"{found}"
             raise ValueError(
-                f"{path}: column {name!r}, row {bad[0] + 1}: {what}, expected a finite number: "
-                "fill it in, or leave the row or the column out"
+                f"{path}: column {name!r}, row {row + 1}: {what}, expected a finite number: "
+                "fill it in, write categories as numbers, or leave the row or the column out"
             )
     return np.ascontiguousarray(table[names].to_numpy(np.float64))
 
@@ -184,16 +180,16 @@ def _texts(path: Path, table: Any, label: str) -> list[str]:
 
 def _sorted(texts: set[str]) -> list[str]:
     numbers = {text: _number(text) for text in texts}
-    if None in numbers.values():
-        return sorted(texts)
-    return sorted(texts, key=lambda text: (numbers[text], text))
+    numeric = np.isfinite(list(numbers.values())).all()
+    return sorted(texts, key=lambda text: (numbers[text] if numeric else 0.0, text))
 
 
-def _number(text: str) -> float | None:
+def _number(value: Any) -> float:
+    """A number or its text as a float; nan for anything else."""
     try:
-        return float(text)
-    except ValueError:
-        return None
+        return math.nan if "_" in str(value) else float(value)  # Python reads 1_000, pandas does not
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def _quoted(names: Any) -> str:

@@ -44,7 +44,9 @@ def test_accuracy_over_all_and_for_each_class(run, thresholds):
 
 def test_a_class_that_no_row_is_given_has_no_precision(run, thresholds):
     save_test_set("d.npz", [1, 2], [0, 1])
-    first, second = run("evaluate", thresholds, "--data", "d.npz", "--json").report["classes"]
+    report = run("evaluate", thresholds, "--data", "d.npz", "--json").report
+    assert report["confusion"] == [[0, 1], [0, 1]]  # a row for each class, a column for each that is given
+    first, second = report["classes"]
     assert (first["precision"], first["recall"]) == (None, 0.0)
     assert (second["precision"], second["recall"]) == (0.5, 1.0)
     assert run("evaluate", thresholds, "--data", "d.npz").out.splitlines()[2].split() == ["0", "-", "0.0000", "1"]
