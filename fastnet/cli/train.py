@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
     trainer = Trainer(arguments.dataset, dataset, divide(dataset, plan[0]), out, console)
     try:
         if image_recipe is not None:
-            return {"dataset": arguments.dataset, "results": [image_recipe.train(trainer, plan[0])]}
+            return {"dataset": arguments.dataset, "results": [trainer.train_images(image_recipe, plan[0])]}
         return {"dataset": arguments.dataset, "results": [trainer.train(recipe) for recipe in plan]}
     except KeyboardInterrupt as interrupt:
         raise Interrupted(trainer.saved) from interrupt
@@ -85,7 +85,7 @@ class Trainer:
         model = self._build(recipe)
         self.console.lines(["", summary.model_line(recipe.model, model.params, recipe.dtype)])
         history, progress = self._fit(model, recipe, stem)
-        self.save(model, stem)
+        self._save(model, stem)
         if self.name == "spiral":
             self.console.lines(summary.loss_lines(history["loss_history"]))
         report = {
@@ -99,7 +99,19 @@ class Trainer:
             "startup_seconds": progress.startup_seconds,
             "images_per_second": progress.iterations_per_second * (recipe.batch_size or len(rows.X)),
             "path": str(self.saved[-1]),
-            "pictures": [str(path) for path in self.draw(stem, model, history)],
+            "pictures": [str(path) for path in self._draw(stem, model, history)],
+        }
+        self.console.lines(summary.result_lines(report))
+        return report
+
+    def train_images(self, recipe: images.ImageRecipe, options: Recipe) -> Report:
+        stem = self.out / f"{self.name}-{recipe.name}"
+        model, history, report = recipe.train(self.dataset, self.rows, options)
+        self._save(model, stem)
+        self.console.lines(["", summary.model_line(recipe.name, model.params, str(model.dtype))])
+        report |= {
+            "path": str(self.saved[-1]),
+            "pictures": [str(path) for path in self._draw(stem, model, history)],
         }
         self.console.lines(summary.result_lines(report))
         return report
@@ -130,7 +142,7 @@ class Trainer:
                 )
         except KeyboardInterrupt:
             # Under a name of its own: the model of an earlier, finished training stays.
-            self.save(model, stem.with_name(f"{stem.name}-interrupted"))
+            self._save(model, stem.with_name(f"{stem.name}-interrupted"))
             raise
         finally:
             meter.close()
@@ -138,12 +150,12 @@ class Trainer:
             raise CommandError(f"the loss is {loss}: nothing was saved; try a smaller --learning-rate")
         return history, progress
 
-    def save(self, model: Classifier, stem: Path) -> None:
+    def _save(self, model: Classifier, stem: Path) -> None:
         path = stem.with_name(f"{stem.name}.npz")
         model.save(path)
         self.saved.append(path)
 
-    def draw(self, stem: Path, model: Classifier, history: History) -> list[Path]:
+    def _draw(self, stem: Path, model: Classifier, history: History) -> list[Path]:
         if not self._draws:
             return []
         try:
