@@ -178,7 +178,8 @@ def train(
     threads, callback : as for TwoLayerNet and its train; with seconds a Progress has the expected num_iters
     whitening : one that was fitted before, with image_shape where the settings want mirror images; default a new one
 
-    Raises ValueError for input that does not fit, float images, and a budget too short for one step.
+    Raises ValueError for input that does not fit, float images, and a budget too short for one step.  Ctrl-C while it
+    trains raises KeyboardInterrupt, whose `net` is the net as far as it got.
     """
     rows, shape = images.uint8_images(X, image_shape)
     C = _classes(y, num_classes)
@@ -225,10 +226,13 @@ def train(
     if budget is not None:
         clock = Clock(max(budget + begin - time.perf_counter(), KEPT * budget), settings.schedule)
         options |= {"num_iters": ENDLESS, "schedule": clock, "callback": _expecting(callback, clock)}
-    history = net.train(codes.reshape(-1, K), np.tile(labels, len(codes)), codes_val, y_val, **options)
+    try:
+        history = net.train(codes.reshape(-1, K), np.tile(labels, len(codes)), codes_val, y_val, **options)
+    except KeyboardInterrupt as interrupt:
+        interrupt.net = whitening.fold(net)  # type: ignore[attr-defined]
+        raise
     laps.end("training")
     folded = whitening.fold(net)
-    folded.matmul_precision = "highest"
     laps.end("folding")
     return Trained(folded, history, laps.seconds)
 

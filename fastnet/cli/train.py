@@ -106,7 +106,12 @@ class Trainer:
 
     def train_images(self, recipe: images.ImageRecipe, options: Recipe) -> Report:
         stem = self.out / f"{self.name}-{recipe.name}"
-        model, history, report = recipe.train(self.dataset, self.rows, options)
+        try:
+            model, history, report = recipe.train(self.dataset, self.rows, options)
+        except KeyboardInterrupt as interrupt:
+            if hasattr(interrupt, "net"):
+                self._save(interrupt.net, stem.with_name(f"{stem.name}-interrupted"))
+            raise
         self._save(model, stem)
         self.console.lines(["", summary.model_line(recipe.name, model.params, str(model.dtype))])
         report |= {

@@ -7,6 +7,7 @@ import pytest
 
 import fastnet
 from fastnet import data, recipes
+from fastnet.cli import images
 
 
 @pytest.fixture
@@ -58,6 +59,19 @@ def test_what_a_recipe_does_not_heed_is_told(run, idx, small, words, message):
     result = run("train", "idx", "--data", idx, "--json", *words)
     assert result.status == 1
     assert message in result.error
+
+
+def test_what_an_interrupted_recipe_came_to_is_saved(run, idx, small, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(images.TrainingProgress, "__call__", interrupt)
+    result = run("train", "idx", "--data", idx, "--recipe", "fast", "--out", "out", "--json")
+    assert result.status == 130
+    assert result.err == "fastnet: interrupted; saved out/idx-fast-interrupted.npz\n"
+    net = fastnet.load("out/idx-fast-interrupted.npz")
+    assert net.input_size == 20
+    assert np.abs(net.params["W1"]).max() > 0
 
 
 def test_epochs_and_seconds_exclude_each_other(run, idx):
