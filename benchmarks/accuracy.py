@@ -32,7 +32,7 @@ from fastnet.recipes import Settings
 
 Run = Callable[[Images, int, int], Found]  # by seed and threads
 LAB_EPOCHS = 46
-LINEAR = {"learning_rate": 1e-3, "reg": 1e-2, "batch_size": 200, "epochs": 20}
+LINEAR = {"learning_rate": 1e-2, "reg": 3e-2, "batch_size": 200, "epochs": 12}
 HELD_OUT = 5000
 GAINS = replace(recipes.BEST, hidden_size=1024, epochs=40)  # a shorter `best`
 VIEWS = images.views(images.FIVE_SHIFTS)

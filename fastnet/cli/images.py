@@ -7,7 +7,6 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastnet.cli import summary
 from fastnet.cli.console import Report
 from fastnet.cli.errors import CommandError
 from fastnet.cli.evaluate import accuracy
@@ -15,7 +14,9 @@ from fastnet.cli.progress import Meter, TrainingProgress
 
 if TYPE_CHECKING:
     from fastnet.cli.recipes import Recipe
-    from fastnet.cli.train import Trainer
+    from fastnet.cli.train import History, Rows
+    from fastnet.data import Dataset
+    from fastnet.models import TwoLayerNet
 
 HEEDED = {"seed", "threads", "validation"}  # of the lab's options
 
@@ -27,15 +28,13 @@ class ImageRecipe:
     name: str
     length: dict[str, Any]
 
-    def train(self, trainer: Trainer, options: Recipe) -> Report:
-        """Train, save and measure."""
+    def train(self, dataset: Dataset, rows: Rows, options: Recipe) -> tuple[TwoLayerNet, History, Report]:
+        """The net on raw pixels, what training returned, and what there is to report of both."""
         from fastnet import recipes
 
         settings = {"fast": recipes.FAST, "best": recipes.BEST}[self.name]
-        dataset, rows, console = trainer.dataset, trainer.rows, trainer.console
         assert dataset.image_shape is not None  # cifar10 and idx have one
         meter = Meter(sys.stderr)
-        progress = TrainingProgress(meter)
         try:
             found = recipes.train(
                 *(rows.X, rows.y, dataset.image_shape, rows.X_val, rows.y_val),
@@ -43,16 +42,13 @@ class ImageRecipe:
                 num_classes=dataset.num_classes,
                 seed=options.seed,
                 threads=options.threads,
-                callback=progress,
+                callback=TrainingProgress(meter),
                 **self.length,
             )
         finally:
             meter.close()
         net, losses = found.net, found.history["loss_history"]
         net.label_names = dataset.label_names or None
-        stem = trainer.out / f"{trainer.name}-{self.name}"
-        trainer.save(net, stem)
-        console.lines(["", summary.model_line(self.name, net.params, str(net.dtype))])
         report = {
             "model": "two-layer",
             "recipe": self.name,
@@ -65,21 +61,20 @@ class ImageRecipe:
             "startup_seconds": found.total - found.seconds["training"],
             "seconds_of": found.seconds,
             "images_per_second": len(losses) * settings.batch_size / found.seconds["training"],
-            "path": str(trainer.saved[-1]),
-            "pictures": [str(path) for path in trainer.draw(stem, net, found.history)],
         }
-        console.lines(summary.result_lines(report))
-        return report
+        return net, found.history, report
 
 
 def chosen(arguments: argparse.Namespace, changes: dict[str, object]) -> ImageRecipe | None:
     """What --recipe asks for; None is the lab's.  Raises CommandError for options that it would not heed."""
     length = {name: getattr(arguments, name) for name in ("epochs", "seconds") if hasattr(arguments, name)}
-    if arguments.recipe == "lab":
-        for name in length:
-            raise CommandError(f"--{name} has no effect without --recipe fast or best: the lab has --iterations")
+    if arguments.recipe not in ("fast", "best"):
+        if "seconds" in length:
+            raise CommandError("--seconds has no effect without --recipe fast or best")
         return None
+    if len(length) > 1:
+        raise CommandError("--epochs and --seconds both say how long to train: expected one of them")
     for name in changes:
-        if name not in HEEDED:
+        if name not in HEEDED | {"epochs"}:
             raise CommandError(f"--{name.replace('_', '-')} has no effect with --recipe {arguments.recipe}")
     return ImageRecipe(arguments.recipe, length)

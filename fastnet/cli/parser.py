@@ -140,11 +140,8 @@ def _image_recipe(parser: Parser) -> None:
     """The recipes of fastnet.recipes, and how long they train."""
     help = "how to train: as the lab does, fast, or as accurately as this network gets in a minute (default lab)"
     parser.add_argument("--recipe", choices=("lab", "fast", "best"), help=help)
-    group = parser.add_mutually_exclusive_group()
-    help = "of fast and best: see N times as many images as there are"
-    group.add_argument("--epochs", type=_whole(1), metavar="N", help=help)
     help = "of fast and best: prepare and train for X seconds, beside compilation; not the same bits each time"
-    group.add_argument("--seconds", type=float, metavar="X", help=help)
+    parser.add_argument("--seconds", type=float, metavar="X", help=help)
 
 
 def _dataset(datasets: Any, name: str, text: str) -> Parser:

@@ -36,8 +36,8 @@ Kept = dict[str, Any]
 def run(arguments: argparse.Namespace, console: Console) -> Report:
     names = {field.name for field in fields(Recipe)}
     changes = {name: value for name, value in vars(arguments).items() if name in names}
-    plan = recipes(arguments.dataset, changes, arguments.recipe)
     image_recipe = images.chosen(arguments, changes)
+    plan = recipes(arguments.dataset, changes, None if image_recipe else arguments.recipe)
     kept = _kept(arguments, len(plan))
     if kept and image_recipe is not None:
         raise CommandError(f"--checkpoint keeps trainings of the lab's recipe, found --recipe {arguments.recipe}")
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
     trainer = Trainer(title(arguments), dataset, rows, out, kept, console, losses=arguments.dataset == "spiral")
     try:
         if image_recipe is not None:
-            return {"dataset": arguments.dataset, "results": [image_recipe.train(trainer, plan[0])]}
+            return {"dataset": arguments.dataset, "results": [trainer.train_images(image_recipe, plan[0])]}
         return {"dataset": arguments.dataset, "results": [trainer.train(recipe) for recipe in plan]}
     except KeyboardInterrupt as interrupt:
         raise Interrupted(trainer.saved, interrupt) from interrupt
@@ -114,7 +114,7 @@ class Trainer:
         model = self._build(recipe)
         self.console.lines(["", summary.model_line(recipe.model, model.params, recipe.dtype)])
         history, progress = self._fit(model, recipe, stem)
-        self.save(model, stem)
+        self._save(model, stem)
         if self.losses:
             self.console.lines(summary.loss_lines(history["loss_history"]))
         given = model.predict(rows.X)
@@ -132,8 +132,25 @@ class Trainer:
             "startup_seconds": progress.startup_seconds,
             "images_per_second": progress.iterations_per_second * (recipe.batch_size or len(rows.X)),
             "path": str(self.saved[-1]),
-            "pictures": [str(path) for path in self.draw(stem, model, history)],
+            "pictures": [str(path) for path in self._draw(stem, model, history)],
             "history": history,
+        }
+        self.console.lines(summary.result_lines(report))
+        return report
+
+    def train_images(self, recipe: images.ImageRecipe, options: Recipe) -> Report:
+        stem = self.out / f"{self.name}-{recipe.name}"
+        try:
+            model, history, report = recipe.train(self.dataset, self.rows, options)
+        except KeyboardInterrupt as interrupt:
+            if hasattr(interrupt, "net"):
+                self._save(interrupt.net, stem.with_name(f"{stem.name}-interrupted"))
+            raise
+        self._save(model, stem)
+        self.console.lines(["", summary.model_line(recipe.name, model.params, str(model.dtype))])
+        report |= {
+            "path": str(self.saved[-1]),
+            "pictures": [str(path) for path in self._draw(stem, model, history)],
         }
         self.console.lines(summary.result_lines(report))
         return report
@@ -173,7 +190,7 @@ class Trainer:
             meter.close()
         return history, progress
 
-    def save(self, model: Classifier, stem: Path) -> None:
+    def _save(self, model: Classifier, stem: Path) -> None:
         path = stem.with_name(f"{stem.name}.npz")
         path.parent.mkdir(parents=True, exist_ok=True)  # someone may have removed it meanwhile
         model.save(path)
@@ -185,11 +202,11 @@ class Trainer:
             self.saved.append(self.kept["checkpoint"])
             return
         # Under a name of its own: the model of an earlier, finished training stays.
-        self.save(model, stem.with_name(f"{stem.name}-interrupted"))
+        self._save(model, stem.with_name(f"{stem.name}-interrupted"))
         if isinstance(error, Exception):
             self.console.complain(f"the model so far is in {self.saved[-1]}")
 
-    def draw(self, stem: Path, model: Classifier, history: History) -> list[Path]:
+    def _draw(self, stem: Path, model: Classifier, history: History) -> list[Path]:
         if not self._draws:
             return []
         try:

@@ -7,6 +7,7 @@ import pytest
 
 import fastnet
 from fastnet import data, recipes
+from fastnet.cli import images
 
 
 @pytest.fixture
@@ -48,7 +49,6 @@ def test_the_report_holds_settings_and_seconds(run, cifar10, small):
     [
         (("--recipe", "best", "--learning-rate", "1"), "--learning-rate has no effect with --recipe best"),
         (("--recipe", "fast", "--model", "softmax"), "--model has no effect with --recipe fast"),
-        (("--epochs", "3"), "--epochs has no effect without --recipe fast or best"),
         (("--recipe", "lab", "--seconds", "3"), "--seconds has no effect without --recipe fast or best"),
         (("--recipe", "fast", "--seconds", "1e-9"), "a step alone takes"),
         (("--recipe", "fast", "--seconds", "nan"), "seconds is nan"),
@@ -60,7 +60,20 @@ def test_what_a_recipe_does_not_heed_is_told(run, idx, small, words, message):
     assert message in result.error
 
 
+def test_what_an_interrupted_recipe_came_to_is_saved(run, idx, small, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(images.TrainingProgress, "__call__", interrupt)
+    result = run("train", "idx", "--data", idx, "--recipe", "fast", "--out", "out", "--json")
+    assert result.status == 130
+    assert result.err == "fastnet: interrupted; saved out/idx-fast-interrupted.npz\n"
+    net = fastnet.load("out/idx-fast-interrupted.npz")
+    assert net.input_size == 20
+    assert np.abs(net.params["W1"]).max() > 0
+
+
 def test_epochs_and_seconds_exclude_each_other(run, idx):
     result = run("train", "idx", "--data", idx, "--recipe", "best", "--epochs", "3", "--seconds", "3")
-    assert result.status == 2
-    assert "not allowed with argument" in result.err
+    assert result.status == 1
+    assert "--epochs and --seconds both say how long to train" in result.err

@@ -67,9 +67,10 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(trained):
 
 
 def test_codes_are_those_of_every_view():
-    X, _ = pictures(50)
+    X, y = pictures(50)
+    given = recipes._Given.checked(X, y, SHAPE, None, None, None)
     whitening = fastnet.Whitening.fit(X, 20, image_shape=SHAPE)
-    codes = recipes._codes(whitening, X, SHAPE, TINY, None, None)
+    codes = recipes._codes(whitening, given, TINY, None, None)
     of_copies = whitening.transform(images.copies(X, SHAPE, images.views(TINY.shifts)), np.uint8)
     difference = np.abs(codes.reshape(-1, 20).astype(int) - of_copies)
     assert difference.max() <= 1
@@ -77,10 +78,11 @@ def test_codes_are_those_of_every_view():
 
 
 def test_views_that_are_not_ready_in_time_are_left_out():
-    X, _ = pictures(50)
+    X, y = pictures(50)
+    given = recipes._Given.checked(X, y, SHAPE, None, None, None)
     whitening = fastnet.Whitening.fit(X, 20, image_shape=SHAPE)
-    assert recipes._codes(whitening, X, SHAPE, TINY, time.perf_counter() - 1, None).shape == (2, 50, 20)
-    assert recipes._codes(whitening, X, SHAPE, TINY, time.perf_counter() + 1e6, None).shape == (6, 50, 20)
+    assert recipes._codes(whitening, given, TINY, time.perf_counter() - 1, None).shape == (2, 50, 20)
+    assert recipes._codes(whitening, given, TINY, time.perf_counter() + 1e6, None).shape == (6, 50, 20)
 
 
 def test_a_budget_trains_to_the_end_of_the_schedule_however_slow_the_preparation(monkeypatch):
@@ -145,7 +147,7 @@ X, y = pictures(30)
         ((X, y, SHAPE), {"epochs": 0}, "epochs is 0"),
         ((X, y, SHAPE, X, None), {}, "X_val and y_val go together"),
         ((X, y, SHAPE, X / 255, y), {}, "X_val is float64"),
-        ((X, y, SHAPE), {"whitening": fastnet.Whitening.fit(X, 3)}, "fitted with image_shape"),
+        ((X, y, SHAPE), {"whitening": fastnet.Whitening.fit(X, 3)}, "the whitening knows no mirror images"),
     ],
 )
 def test_what_does_not_fit_is_told(given, options, message):

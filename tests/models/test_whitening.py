@@ -114,7 +114,7 @@ def test_folded_a_net_predicts_the_same_from_raw_rows(kind, coded):
     fitted = Whitening.fit(X, K).of_view(SHAPE, View(1))  # has an offset
     net = fastnet_model(kind, K, 8, 4, std=0.5, seed=0)
     net.params[list(net.params)[1]][:] = 0.5
-    net.label_names, net.image_shape = ("a", "b", "c", "d"), (1, 3, 3)
+    net.label_names = ("a", "b", "c", "d")
     if coded:
         net.normalization = fitted.decoding
     scores = net.loss(fitted.transform(X, np.uint8 if coded else np.float32))
