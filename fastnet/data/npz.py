@@ -1,11 +1,11 @@
 """Data sets in NumPy's own archive format (`numpy.savez`)."""
 
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from fastnet.data.dataset import Dataset
@@ -46,15 +46,23 @@ def load_npz(file: str | os.PathLike[str]) -> Dataset:
 def _read_arrays(path: Path) -> dict[str, Any]:
     with open(path, "rb") as stream:
         try:
-            archive = np.load(stream, allow_pickle=False)
-            if not isinstance(archive, NpzFile):
-                raise ValueError("a single array")
-            with archive:
-                train = ("X_train", "y_train") if "X_train" in archive else ("X", "y")
-                return {name: archive[name] for name in (*train, "X_test", "y_test") if name in archive}
+            with zipfile.ZipFile(stream) as archive:
+                members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+                train = ("X_train", "y_train") if "X_train" in members else ("X", "y")
+                names = [name for name in (*train, "X_test", "y_test") if name in members]
+                return {name: _read_array(archive, members[name]) for name in names}
         # On damaged input NumPy, zipfile and the decompressors raise a dozen types, OSError among them.
         except Exception as error:
             raise ValueError(f"{path}: not a readable npz archive ({error}): write it with numpy.savez") from error
+
+
+def _read_array(archive: zipfile.ZipFile, member: str) -> Any:
+    """The array of a member, which is read to its end, where its check sum is: numpy.load stops before."""
+    with archive.open(member) as file:
+        array = np.lib.format.read_array(file, allow_pickle=False)
+        if file.read(1):
+            raise ValueError(f"{member} goes on behind its array")
+    return array
 
 
 def _checked_pair(

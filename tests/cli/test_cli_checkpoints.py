@@ -118,13 +118,14 @@ def test_a_deferred_signal_is_raised_where_it_is_asked_for():
     reached = []
 
     def work():
-        with signals.raised(), signals.deferred() as check:
-            check()
-            signal.raise_signal(signal.SIGHUP)
-            signal.raise_signal(signal.SIGTERM)
-            reached.append("the end of a stretch")
+        with signals.raised():
             try:
-                check()
+                with signals.deferred() as check:
+                    check()
+                    signal.raise_signal(signal.SIGHUP)
+                    signal.raise_signal(signal.SIGTERM)
+                    reached.append("the end of a stretch")
+                    check()
             finally:
                 signal.raise_signal(signal.SIGTERM)
                 reached.append("saved")
