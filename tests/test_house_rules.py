@@ -41,6 +41,15 @@ def imports_fastnet(tree: ast.Module) -> Breaches:
     yield from ((line, f"imports {module}") for line, module in imported(tree) if module.startswith(".."))
 
 
+def imports_a_model(tree: ast.Module) -> Breaches:
+    """Unless for its annotations."""
+    typing = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    annotated = {node.lineno for block in typing for node in ast.walk(block) if isinstance(node, ast.stmt)}
+    for line, module in imported(tree):
+        if line not in annotated and module in ("fastnet.models", "fastnet.classifier"):
+            yield line, f"imports {module}"
+
+
 def imports_numba(tree: ast.Module) -> Breaches:
     return imports_of(tree, {"numba", "llvmlite"})
 
@@ -145,6 +154,12 @@ RULES = {
         imports_numba,
         ["import numba", "from numba import njit", "def f():\n    import llvmlite.binding as llvm"],
         "import numbers\nfrom fastnet.engine import session\nversions = ('numba', 'llvmlite')",
+    ),
+    "what writes models imports none": Rule(
+        [ROOT / f"fastnet/{name}.py" for name in ("archive", "checkpoints", "digests", "files", "runs")],
+        imports_a_model,
+        ["from fastnet.models import MODELS", "def f():\n    import fastnet.classifier"],
+        "from fastnet import checks\nif TYPE_CHECKING:\n    from fastnet.classifier import Classifier",
     ),
     "fastnet does not print": Rule(
         python_files("fastnet"),

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from fastnet import checks
@@ -75,16 +74,17 @@ def _read_arrays(path: Path) -> tuple[dict[str, Any], Pair, Pair | None]:
     with open(path, "rb") as stream:
         try:
             require_numpy_file(stream, ("archive",))
-            archive = np.load(stream, allow_pickle=False)
-            assert isinstance(archive, NpzFile)
-            with archive:
-                train = next((pair for pair in TRAINING if spelt(pair, archive.files)), None)
-                test = next((pair for pair in TEST if spelt(pair, archive.files)), None)
+            with zipfile.ZipFile(stream) as archive:
+                members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+                names = list(members)
+                train = next((pair for pair in TRAINING if spelt(pair, names)), None)
+                test = next((pair for pair in TEST if spelt(pair, names)), None)
                 pairs = [pair for pair in (train, test) if pair is not None]
                 arrays = {
-                    name: archive[written] for pair in pairs for name, written in spelt(pair, archive.files).items()
+                    name: _read_array(archive, members[written])
+                    for pair in pairs
+                    for name, written in spelt(pair, names).items()
                 }
-                names = archive.files
         # On damaged input NumPy, zipfile and the decompressors raise a dozen types, OSError among them.
         except Exception as error:
             raise ValueError(f"{path}: not a readable npz archive ({error}): write it with numpy.savez") from error
@@ -95,6 +95,15 @@ def _read_arrays(path: Path) -> tuple[dict[str, Any], Pair, Pair | None]:
             "expected X_train and y_train, with or without X_test and y_test, or X and y"
         )
     return arrays, train, test
+
+
+def _read_array(archive: zipfile.ZipFile, member: str) -> Any:
+    """The array of a member, which is read to its end, where its check sum is: numpy.load stops before."""
+    with archive.open(member) as file:
+        array = np.lib.format.read_array(file, allow_pickle=False)
+        if file.read(1):
+            raise ValueError(f"{member} goes on behind its array")
+    return array
 
 
 def _checked_pair(path: Path, arrays: dict[str, Any], pair: Pair) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -22,7 +22,7 @@ from fastnet.models import TwoLayerNet
 from fastnet.searching.describing import described
 
 # Arguments of train that are the search's own affair.
-OWN = ("X", "y", "X_val", "y_val", "threads", "verbose", "callback")
+OWN = ("X", "y", "X_val", "y_val", "threads", "verbose", "callback", "checkpoint", "checkpoint_every", "resume")
 
 
 @dataclass(frozen=True)

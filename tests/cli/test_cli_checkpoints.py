@@ -15,7 +15,7 @@ from fastnet.cli.progress import Meter, TrainingProgress
 from fastnet.training import Progress
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-LONG = ("--iterations", "150000", "--decay", "1", "--validation", "0", "--optimizer", "momentum")
+LONG = ("--recipe", "lab", "--iterations", "150000", "--decay", "1", "--validation", "0", "--optimizer", "momentum")
 
 
 def params(path):
@@ -38,7 +38,7 @@ def ended(process, number):
 def test_a_signal_leaves_a_checkpoint_from_which_the_training_goes_on(spawn, run, npz, tmp_path, number):
     command = ("train", "npz", "--data", npz, *LONG, "--checkpoint", "run", "--checkpoint-every", "1e6")
     assert ended(spawn(*command), number) == "fastnet: interrupted; saved run"
-    assert not (tmp_path / "fastnet-out" / "npz-two-layer-interrupted.npz").exists()
+    assert not (tmp_path / "fastnet-out" / "clouds-two-layer-interrupted.npz").exists()
     with np.load(tmp_path / "run") as file:
         assert 15_000 <= len(file["loss_history"]) < 150_000
     resumed = run(*command, "--resume", "--json", "--threads", "2").report["results"][0]
@@ -50,7 +50,7 @@ def test_a_signal_leaves_a_checkpoint_from_which_the_training_goes_on(spawn, run
 
 @posix
 def test_without_a_checkpoint_a_signal_leaves_the_model_so_far(spawn, npz, tmp_path):
-    path = "fastnet-out/npz-two-layer-interrupted.npz"
+    path = "fastnet-out/clouds-two-layer-interrupted.npz"
     assert ended(spawn("train", "npz", "--data", npz, *LONG), signal.SIGTERM) == f"fastnet: interrupted; saved {path}"
     fastnet.load(tmp_path / path)
 
@@ -61,8 +61,8 @@ def test_another_exception_leaves_the_model_so_far(run, npz, monkeypatch):
             raise MemoryError("no more")
 
     monkeypatch.setattr(TrainingProgress, "__call__", fails)
-    result = run("train", "npz", "--data", npz, "--decay", "1")
-    path = "fastnet-out/npz-two-layer-interrupted.npz"
+    result = run("train", "npz", "--data", npz, "--recipe", "lab", "--decay", "1")
+    path = "fastnet-out/clouds-two-layer-interrupted.npz"
     assert result.status == 1
     assert result.err.splitlines()[-2:] == [f"fastnet: the model so far is in {path}", "fastnet: error: no more"]
     fastnet.load(path)
@@ -88,7 +88,7 @@ def test_a_checkpoint_of_another_training_is_refused_by_name(run, npz):
     command = ("train", "npz", "--data", npz, "--iterations", "20", "--checkpoint", "run", "--resume")
     assert run(*command).status == 0
     assert "its seed is 0, expected 1" in run(*command, "--seed", "1", "--validation", "6").err
-    assert "its reg is 0.5, expected 0.25" in run(*command, "--reg", "0.25").err
+    assert "its reg is 0.001, expected 0.25" in run(*command, "--reg", "0.25").err
 
 
 # --- signals ---
@@ -118,13 +118,14 @@ def test_a_deferred_signal_is_raised_where_it_is_asked_for():
     reached = []
 
     def work():
-        with signals.raised(), signals.deferred() as check:
-            check()
-            signal.raise_signal(signal.SIGHUP)
-            signal.raise_signal(signal.SIGTERM)
-            reached.append("the end of a stretch")
+        with signals.raised():
             try:
-                check()
+                with signals.deferred() as check:
+                    check()
+                    signal.raise_signal(signal.SIGHUP)
+                    signal.raise_signal(signal.SIGTERM)
+                    reached.append("the end of a stretch")
+                    check()
             finally:
                 signal.raise_signal(signal.SIGTERM)
                 reached.append("saved")
@@ -194,4 +195,4 @@ def test_an_output_folder_that_is_removed_meanwhile_is_made_again(run, npz, monk
 
     monkeypatch.setattr(TrainingProgress, "__call__", remove)
     assert run("train", "npz", "--data", npz, "--iterations", "20").status == 0
-    fastnet.load("fastnet-out/npz-two-layer.npz")
+    fastnet.load("fastnet-out/clouds-two-layer.npz")

@@ -101,7 +101,7 @@ def test_no_npz(file):
         load_npz(file)
     np.save(file.with_suffix(".npy"), X)
     file.with_suffix(".npy").rename(file)
-    with pytest.raises(ValueError, match=r"data\.npz: not a readable npz archive \(a single array\)"):
+    with pytest.raises(ValueError, match=r"data\.npz: not a readable npz archive \(File is not a zip"):
         load_npz(file)
     for content in (b"", b"a,b,label\n", b"PK\x03\x04", b"\x80\x02}q\x00."):
         file.write_bytes(content)
@@ -132,3 +132,31 @@ def test_damage_gives_only_value_errors(file):
         file.write_bytes(damaged)
         with suppress(ValueError):
             load_npz(file)
+
+
+def test_no_flipped_bit_gives_other_data(file):
+    """Even where the damaged header asks for less of the array than there is."""
+    X, y = RNG.integers(0, 256, (200, 99), dtype=np.uint8), np.arange(200)  # more than is read at once
+    np.savez(file, X=X, y=y)
+    good = file.read_bytes()
+    wrong = []
+    for bit in range(8 * good.index(X.tobytes())):  # all in front of the numbers
+        damaged = bytearray(good)
+        damaged[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(damaged)
+        with suppress(ValueError):
+            data = load_npz(file)
+            if data.X_train.dtype != X.dtype or not np.array_equal(data.X_train, X):
+                wrong.append(bit)
+    assert wrong == []
+
+
+def test_nothing_stands_behind_an_array(file):
+    np.savez(file, X=X, y=y)
+    with zipfile.ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content + b"\0")
+    with pytest.raises(ValueError, match=r"X\.npy goes on behind its array"):
+        load_npz(file)

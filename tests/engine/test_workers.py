@@ -279,3 +279,18 @@ def test_further_interrupts_leave_no_worker_waiting():
     with pytest.raises(KeyboardInterrupt):
         run_on_workers(task, 2, abort)
     assert len(aborts) == 3
+
+
+def test_idle_threads_go_and_others_come(monkeypatch):
+    monkeypatch.setattr(workers, "_idle", [])
+    monkeypatch.setattr(workers, "IDLE_SECONDS", 0.05)
+    before, seen = set(threading.enumerate()), []
+    for _ in range(2):
+        workers.run_on_workers(seen.append, 6, lambda: None)
+        mine = set(threading.enumerate()) - before
+        assert len(mine) <= 5
+        for thread in mine:
+            thread.join(60)  # only so that one that stays fails
+            assert not thread.is_alive()
+        assert workers._idle == []
+    assert sorted(seen) == sorted([*range(6)] * 2)

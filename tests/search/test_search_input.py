@@ -22,6 +22,7 @@ REFUSED = {
     "a name twice": ({"grid": {"reg": [0.1]}, "reg": 0.2}, "reg is given in grid and beside it"),
     "an unknown setting": ({"speed": 1}, "train has no argument 'speed', expected one of batch_size"),
     "its own setting": ({"verbose": True}, "verbose is the search's own affair"),
+    "a file of all nets": ({"checkpoint": "run"}, "checkpoint is the search's own affair"),
     "no function": ({"build": fastnet.TwoLayerNet(2, 3, 3)}, "build is TwoLayerNet.*expected a function of keyword"),
     "an unknown metric": ({"metric": "f1"}, "metric is 'f1', expected 'val_accuracy' or 'val_loss'"),
     "no samples": ({"samples": 0}, "samples is 0, expected an integer of at least 1"),

@@ -1,6 +1,6 @@
 """Threads that run compiled programs side by side.
 
-They are the process's own, kept idle between runs.  A run takes as many as it needs and gives them back, so
+They are the process's own, kept idle between runs for a while.  A run takes as many as it needs and gives them back, so
 models trained at once from several threads never wait for each other's workers (which, waiting at a barrier
 themselves, might never be free).
 """
@@ -11,11 +11,13 @@ import os
 import threading
 from collections.abc import Callable
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from fastnet.engine.compilation import cpu
 
 Task = Callable[[int], object]
+
+IDLE_SECONDS = 10.0  # after which a thread goes: of thirty trainings at once all would stay for good
 
 
 class _Worker:
@@ -28,7 +30,12 @@ class _Worker:
 
     def _loop(self) -> None:
         while True:
-            cores, job = self._jobs.get()
+            try:
+                cores, job = self._jobs.get(timeout=IDLE_SECONDS)
+            except Empty:
+                if self._leave_idle():
+                    return
+                continue
             if cores is not None:
                 cpu.may_use(cores)
             job()
@@ -38,6 +45,14 @@ class _Worker:
         """Have a job done that raises nothing: begun on a core other than the caller's, where there is one."""
         thread = self._thread.native_id
         self._jobs.put((None if thread is None else cpu.wake_elsewhere(thread), job))
+
+    def _leave_idle(self) -> bool:
+        """Be had no more.  False where somebody has just taken it, and a job will come."""
+        try:
+            _idle.remove(self)
+        except ValueError:
+            return False
+        return True
 
     def join(self) -> None:
         """Wait until all jobs are done.  Interrupted, it may be called again.
