@@ -6,8 +6,8 @@
 Seconds go from loaded images to a trained net; what is compiled first is left out, for everyone.  All train on the
 whole training set, and the test set is looked at once, at the end; nothing was chosen by it.
 
---gains says what each ingredient of `best` is worth: trained without it on 45,000 images of CIFAR-10, measured on the
-5,000 held out.
+--gains says what each ingredient of `best` is worth on CIFAR-10: trained without it, and without 5,000 of the training
+images, measured on those.
 """
 
 from __future__ import annotations
@@ -164,9 +164,12 @@ def main() -> None:
     parser.add_argument("--cifar10", metavar="DIR", help="a folder of CIFAR-10's files")
     parser.add_argument("--fashion", metavar="DIR", help="a folder of Fashion-MNIST's IDX files")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="of the contestants, as the table names them")
+    names = tuple(contestants())
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=f"some of: {'; '.join(names)}")
     parser.add_argument("--gains", action="store_true", help="what each ingredient is worth, on CIFAR-10")
     arguments = parser.parse_args()
+    if not arguments.cifar10 and (arguments.gains or not arguments.fashion):
+        parser.error("expected --cifar10 DIR" + (" for --gains" if arguments.gains else ", --fashion DIR or both"))
     threads = usable_cores()
     if arguments.gains:
         words, name = f"--cifar10 DIR --gains --seeds {arguments.seeds}", "gains"
@@ -177,6 +180,7 @@ def main() -> None:
         report.save(name, {**machine.describe(words, threads, "accuracy"), **result})
     else:
         words, name, sets = f"--seeds {arguments.seeds}", "accuracy", {}
+        words += f" --only {' '.join(map(repr, arguments.only))}" if arguments.only else ""
         runs = {who: run for who, run in contestants().items() if not arguments.only or who in arguments.only}
         for title, data in image_sets(arguments):
             words += {"CIFAR-10": " --cifar10 DIR", "Fashion-MNIST": " --fashion DIR"}[title]

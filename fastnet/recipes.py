@@ -59,7 +59,8 @@ class Settings:
     schedule: Constant = field(default=Cosine(warmup=0.05))
 
 
-FAST = Settings(hidden_size=768, batch_size=400, learning_rate=0.3, reg=2e-3, epochs=10)
+# Two shifts, neither of them none: as many images seen, and a product more before, gain a point.
+FAST = Settings(hidden_size=768, batch_size=400, learning_rate=0.3, reg=1.5e-3, epochs=10, shifts=((-1, 0), (1, 1)))
 BEST = Settings(hidden_size=2048, batch_size=400, learning_rate=0.1, reg=1.5e-3, epochs=75, shifts=images.NINE_SHIFTS)
 
 
@@ -129,7 +130,7 @@ def lab(
 
 
 def fast(X: Any, y: Any, image_shape: Sequence[int], X_val: Any = None, y_val: Any = None, **options: Any) -> Trained:
-    """FAST: images and mirror images, 768 hidden units, 10 epochs: some seconds on CIFAR-10.
+    """FAST: two shifts of each image, each mirrored, 768 hidden units, 10 epochs: some seconds on CIFAR-10.
 
     X, y : uint8 images (N, D), pixels from 0 to 255, and integer labels (N,)
     image_shape : (channels, rows, columns) of a row of X
