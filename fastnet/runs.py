@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fastnet.classifier import Classifier
 
 RUN = "checkpoint of a run"  # the kind of archive
-_HISTORIES = [field.name for field in fields(History)]
+_HISTORIES = [field.name for field in fields(History) if field.name.endswith("_history")]
 
 
 @dataclass(frozen=True, eq=False)
