@@ -16,7 +16,8 @@ from fastnet.engine.peak import Peak
 from fastnet.engine.session import Trainer
 from fastnet.engine.step import programs
 from fastnet.engine.step.memory import Batch, Layer, Source
-from fastnet.engine.step.phases import GROUP2, PANEL, Descent, Rows, gather
+from fastnet.engine.step.parts import Descent, Rows
+from fastnet.engine.step.phases import GROUP2, PANEL, gather
 from fastnet.engine.step.rules import Rule
 
 REPEATS = 50  # of a phase in a turn

@@ -10,7 +10,7 @@ from fastnet.engine.emitting import elementary
 from fastnet.engine.emitting.arrays import Matrix, allocate
 from fastnet.engine.emitting.lines import load, store
 from fastnet.engine.emitting.tile import tile_lines
-from fastnet.engine.step import phases
+from fastnet.engine.step import parts, phases
 from fastnet.engine.step.memory import Batch, Layer, Source
 from fastnet.engine.step.phases import PANEL, lanes
 
@@ -21,7 +21,7 @@ N, D, H, C = LAB.values()
 def gather_batch(panel, batch, rows, inputs):
     """A batch, panel by panel, always into the same one."""
     for p in range(0, inputs, PANEL):
-        phases.gather(panel, phases.Rows(batch, 0, 0, rows), p, PANEL)
+        phases.gather(panel, parts.Rows(batch, 0, 0, rows), p, PANEL)
 
 
 @program

@@ -90,6 +90,22 @@ def threads(value: Any) -> int | None:
     return whole("threads", value, 1)
 
 
+def deviation(value: Any) -> float | str:
+    """Of initial weights: a number of at least 0, or "he"."""
+    if not isinstance(value, str):
+        return non_negative("std", value)
+    if value != "he":
+        raise ValueError(f"std is {value!r}, expected a finite number of at least 0, or 'he'")
+    return value
+
+
+def checkpoint_every(seconds: Any, path: Any, resume: Any) -> float:
+    """Seconds between two checkpoints, at least 0; to resume there must be a path."""
+    if resume and path is None:
+        raise ValueError(f"resume is {resume!r} without a file to go on from, expected checkpoint=path")
+    return non_negative("checkpoint_every", seconds)
+
+
 def matmul_precision(value: Any, dtype: np.dtype[Any]) -> str:
     """ "highest", "high" or "medium"; in float64 "highest"."""
     if not isinstance(value, str) or value not in PRECISIONS:
@@ -153,6 +169,15 @@ def finite_params(params: Mapping[str, Array]) -> None:
             raise ValueError(
                 f"{name} holds nan or infinity, expected finite parameters: set good ones, or make the model anew"
             )
+
+
+def finite_scores(scores: Array, params: Mapping[str, Array]) -> Array:
+    """The scores (rows, classes) that parameters gave; ValueError where one is not finite, saying why."""
+    if not np.isfinite(scores).all():
+        finite_params(params)
+        row = int(np.argmin(np.isfinite(scores).all(axis=1)))
+        raise ValueError(f"the scores of row {row} are not finite: parameters or features are too large")
+    return scores
 
 
 def _reshaped(name: str, found: Array, inputs: int) -> str:

@@ -57,10 +57,7 @@ class Classifier(Described):
         self.history: dict[str, Any] = {}
         self.trained_with: dict[str, Any] | None = None
         checks.threads(threads)
-        if not isinstance(std, str):
-            std = checks.non_negative("std", std)
-        elif std != "he":
-            raise ValueError(f"std is {std!r}, expected a finite number of at least 0, or 'he'")
+        std = checks.deviation(std)
         self._seed = seed
         self._rng = np.random.default_rng(None if seed is None else checks.whole("seed", seed, 0))
         self._scorers: dict[Any, Scorer] = {}
@@ -199,9 +196,7 @@ class Classifier(Described):
         finite any more, leave the parameters as of the last finished iteration, and carry the `history`.
         """
         checks.finite_params(self._params)
-        checkpoint_every = checks.non_negative("checkpoint_every", checkpoint_every)
-        if resume and checkpoint is None:
-            raise ValueError(f"resume is {resume!r} without a file to go on from, expected checkpoint=path")
+        checkpoint_every = checks.checkpoint_every(checkpoint_every, checkpoint, resume)
         workers = self._workers(threads)
         data = checks.features("X", X, self.input_size, self.dtype)
         labels = checks.labels("y", y, len(data), self.output_size)
@@ -229,13 +224,12 @@ class Classifier(Described):
         callbacks += [callback] if callback is not None else []
         callbacks += [schedule.over] if isinstance(schedule, Clock) else []
         trainer = self._trainer(data, labels, batches.size, optimizer, workers)
-        rule = {"learning_rate_decay": learning_rate_decay} if schedule is None else {"schedule": schedule}
-        drawn = {"sampling": sampling, "batch_size": batch_size} if indices is None else {}
         told = settings.told(
-            **{"learning_rate": learning_rate, "reg": reg, "num_iters": num_iters, "optimizer": optimizer},
-            **{"class_weight": class_weight, "early_stopping": early_stopping, "restore_best": restore_best},
-            **(rule | drawn),
-        )
+            learning_rate=learning_rate, reg=reg, num_iters=num_iters, optimizer=optimizer, class_weight=class_weight,
+            early_stopping=early_stopping, restore_best=restore_best,
+            **({"learning_rate_decay": learning_rate_decay} if schedule is None else {"schedule": schedule}),
+            **({"sampling": sampling, "batch_size": batch_size} if indices is None else {}),
+        )  # fmt: skip
         history, keeper = training.History(), None
         if checkpoint is not None:
             from fastnet import runs  # imports zipfile
@@ -288,8 +282,7 @@ class Classifier(Described):
 
     def _arguments(self) -> dict[str, int]:
         """The sizes, as the constructor takes them."""
-        widths = (self.input_size, *(layer.outputs for layer in self._layers))
-        return dict(zip(self._widths, widths, strict=True))
+        return dict(zip(self._widths, (self.input_size, *(layer.outputs for layer in self._layers)), strict=True))
 
     @classmethod
     def _shapes(cls, arguments: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
@@ -302,8 +295,8 @@ class Classifier(Described):
 
     @reads
     def __getstate__(self) -> dict[str, Any]:
-        state = {name: value for name, value in vars(self).items() if name not in _OF_THE_PROCESS}
-        return state | {"params": {name: np.array(value) for name, value in self._params.items()}}
+        params = {name: np.array(value) for name, value in self._params.items()}
+        return {name: value for name, value in vars(self).items() if name not in _OF_THE_PROCESS} | {"params": params}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         params = state.pop("params")
@@ -331,12 +324,7 @@ class Classifier(Described):
         # The first weights show in the scores (one of -inf may just switch its unit off): to look at them all would
         # take as long as the scores of an image.
         checks.finite_params(dict(list(self._params.items())[1:]))
-        scores: Array = self.loss(X, threads=threads)
-        if not np.isfinite(scores).all():
-            checks.finite_params(self._params)
-            row = int(np.argmin(np.isfinite(scores).all(axis=1)))
-            raise ValueError(f"the scores of row {row} are not finite: parameters or features are too large")
-        return scores
+        return checks.finite_scores(self.loss(X, threads=threads), self._params)
 
     def _scores(self, data: Array, threads: int | None) -> Array:
         """The scores of checked rows."""
@@ -365,8 +353,7 @@ class Classifier(Described):
 
         worth = session.WORTH_IN_A_CALL if shared else session.WORTH_IN_A_RUN
         source, rule = self._source(data, labels), rules.Rule(optimizer.rule)
-        precision = self._precision()
-        return session.Trainer(self._layers, source, size, rule, workers, worth, precision, int(frozen))
+        return session.Trainer(self._layers, source, size, rule, workers, worth, self._precision(), int(frozen))
 
     def _take_scorer(self, source: Source, workers: int | None) -> tuple[Any, Scorer]:
         """A scorer for data sets like this one, and the key under which to keep it.

@@ -123,11 +123,108 @@ def test_a_unit_whose_weights_are_all_equal_is_drawn():
 
 @pytest.mark.parametrize(
     ("rows", "image_shape", "complaint"),
-    [(12, (3, 2, 3), "not images of shape"), (8, (2, 2, 2), "1 or 3 channels"), (4, (4,), "1 or 3 channels")],
+    [(12, (3, 2, 3), "not images of shape"), (8, (2, 2, 2), "of 1 or 3 channels"), (4, (4,), "of 1 or 3 channels")],
 )
 def test_weights_that_are_no_images_are_refused(rows, image_shape, complaint):
     with pytest.raises(ValueError, match=complaint):
         plots.weight_tiles(np.zeros((rows, 2)), image_shape)
+
+
+def test_validation_losses_stand_at_the_ends_of_epochs():
+    figure = plots.loss_curve(np.ones(25), [0.5, 0.4], iterations_per_epoch=10)
+    validation = figure.axes[0].lines[2]
+    np.testing.assert_array_equal(validation.get_xdata(), [10, 20])
+    np.testing.assert_array_equal(validation.get_ydata(), [0.5, 0.4])
+    with pytest.raises(ValueError, match="without iterations_per_epoch"):
+        plots.loss_curve(np.ones(25), [0.5])
+
+
+# --- confusion matrix ---
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_a_confusion_matrix_counts_rows_by_class_and_prediction():
+    figure = plots.confusion_matrix([0, 0, 0, 1, 2, 2], [0, 0, 1, 1, 0, 2], names=["a", "b", "c"])
+    assert texts(figure) == ["2", "1", "0", "0", "1", "0", "1", "0", "1"]
+    parts = figure.axes[0].images[0].get_array()
+    np.testing.assert_allclose(parts, [[2 / 3, 1 / 3, 0], [0, 1, 0], [0.5, 0, 0.5]])
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["a", "b", "c"]
+    assert figure.axes[0].get_title() == "accuracy 0.667"
+    pixels(figure)
+
+
+def test_a_class_without_rows_is_an_empty_row():
+    figure = plots.confusion_matrix([0, 2], [0, 2])
+    np.testing.assert_array_equal(figure.axes[0].images[0].get_array()[1], [0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("labels", "predicted", "names", "complaint"),
+    [
+        ([0, 1], [0], None, "predicted of shape"),
+        ([], [], None, "labels of shape"),
+        ([0.5, 1.0], [0, 1], None, "labels of shape"),
+        ([0, 2], [0, 1], ["a", "b"], "have 2 names"),
+        ([0, -1], [0, 1], None, "from 0 on"),
+    ],
+)
+def test_labels_that_cannot_be_counted_are_refused(labels, predicted, names, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        plots.confusion_matrix(labels, predicted, names)
+
+
+# --- misclassified images ---
+
+
+class Sure:
+    """Gives every image class 1, as surely as its first pixel says."""
+
+    def predict_proba(self, X):
+        sure = 0.5 + X[:, 0] / 512
+        return np.stack([1 - sure, sure], axis=1)
+
+
+def test_the_surest_mistakes_are_drawn_first():
+    X = np.zeros((4, 12), np.uint8)
+    X[:, 0] = 10, 200, 90, 255
+    figure = plots.misclassified(Sure(), X, [0, 0, 0, 1], (3, 2, 2), names=["cat", "dog"], count=2)
+    assert texts(figure) == ["dog, 89%\nis cat", "dog, 68%\nis cat"]
+    first = figure.axes[0].images[0].get_array()
+    assert first.shape == (2, 2, 3)
+    np.testing.assert_allclose(first[0, 0], [200 / 255, 0, 0])
+    pixels(figure)
+
+
+def test_without_mistakes_none_is_drawn():
+    assert texts(plots.misclassified(Sure(), np.full((3, 4), 9, np.uint8), [1, 1, 1], (2, 2))) == ["none"]
+
+
+@pytest.mark.parametrize(("shape", "complaint"), [((3, 2, 2), "are not images"), ((2, 2, 1), "of 1 or 3 channels")])
+def test_rows_that_are_no_images_are_refused(shape, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        plots.misclassified(Sure(), np.zeros((3, 4), np.uint8), [0, 0, 0], shape)
+
+
+def test_all_pictures_are_drawn_into_axes_that_are_given():
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 9))
+    axes = figure.subplots(2, 3).ravel()
+    points = np.array([[-1.0, -1.0], [1.0, 1.0]])
+    drawn = [
+        plots.loss_curve([2.0, 1.0], ax=axes[0]),
+        plots.accuracy_curves([0.5], ax=axes[1]),
+        plots.decision_boundary(Quadrants(), points, [0, 1], ax=axes[2]),
+        plots.weight_tiles(np.eye(4), (2, 2), ax=axes[3]),
+        plots.confusion_matrix([0, 1], [0, 1], ax=axes[4]),
+        plots.misclassified(Sure(), np.zeros((3, 4), np.uint8), [0, 0, 1], (2, 2), ax=axes[5]),
+    ]
+    assert all(each is figure for each in drawn)
+    assert all(ax.lines or ax.collections or ax.images for ax in axes)
+    pixels(figure)
 
 
 def test_matplotlib_is_imported_on_first_use_and_never_as_pyplot():

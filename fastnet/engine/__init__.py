@@ -6,6 +6,7 @@
         phases, fixed  forward, middle, backward: the loop nests, in floats and in fixed point
         first_layer, precision     the first layer in either; when it is in fixed point, and with how many bits
         rules          update rules, a line at a time
+        parts          what travels together through a step
         memory         what programs work on: parameters, batches, activations
     threads/       those that workers run on, how they meet (barrier), who works on what (units)
     emitting/      LLVM IR

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from numba.extending import overload
 
 from fastnet.engine.compilation.kernel import KERNEL_OPTIONS
 from fastnet.engine.step.fixed import forward_fixed, weight_group_fixed
-from fastnet.engine.step.phases import Rows, forward, gather, weight_group
-
-
-class Part(NamedTuple):
-    """Some rows of a block and some features: those from r0 and p0 on, before r1 and p1."""
-
-    r0: Any
-    r1: Any
-    p0: Any
-    p1: Any
+from fastnet.engine.step.parts import Rows
+from fastnet.engine.step.phases import forward, gather, weight_group
 
 
 def first_product(tile, block, part, ahead, layer, fixed, scratch, out, out_row):

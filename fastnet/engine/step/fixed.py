@@ -33,7 +33,8 @@ from fastnet.engine.emitting.integers import (
 from fastnet.engine.emitting.lines import load, prefetch, splat, store
 from fastnet.engine.emitting.matrix import number
 from fastnet.engine.emitting.tile import narrow, tile_lines, tile_mr
-from fastnet.engine.step.phases import PANEL, Group, Rows, update_lines
+from fastnet.engine.step.parts import Group, Rows
+from fastnet.engine.step.phases import PANEL, update_lines
 from fastnet.engine.threads.units import smaller
 
 LINE = 64  # pixels

@@ -15,8 +15,6 @@ them.  So the bits of the result do not depend on the number of workers.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
@@ -53,44 +51,6 @@ PANEL = 96
 DEPTH = 128  # rows of a product on the way back: a column of lines of either operand fits the first-level cache
 INFINITY = float("inf")
 GROUP2 = 24  # hidden units whose rows of W2 are updated together: few, so that two workers can share them
-
-
-class Rows(NamedTuple):
-    """Some rows of a step: `count` of those that step k of the batch has, from the `first` on."""
-
-    batch: Any
-    k: Any
-    first: Any
-    count: Any
-
-
-class Group(NamedTuple):
-    """Rows of a weight matrix that are updated together: the group's number, its first row, how many there are."""
-
-    number: Any
-    row: Any
-    width: Any
-
-
-class Sums(NamedTuple):
-    """Where a gradient adds up, from a row of a matrix on.
-
-    resume: it holds the gradient of earlier blocks, to be added to;  last: there is no later one, so update.
-    """
-
-    matrix: Any
-    row: Any
-    resume: Any
-    last: Any
-
-
-class Descent(NamedTuple):
-    """How a step changes parameters: a rule, its coefficients, of which those of step k count, the L2 strength."""
-
-    rule: Any
-    coefficients: Any
-    k: Any
-    reg: Any
 
 
 # --- the way in: rows of the data set become a panel of floats -------------------------------------------

@@ -19,20 +19,17 @@ from fastnet.engine.emitting.digit_tile import DigitTile
 from fastnet.engine.emitting.digits import COLUMNS
 from fastnet.engine.emitting.matrix import number
 from fastnet.engine.emitting.tile import Tile, tile_mr
-from fastnet.engine.step.first_layer import Part, first_gradient, first_product
+from fastnet.engine.step.first_layer import first_gradient, first_product
 from fastnet.engine.step.fixed import (
     find_scales,
     forget_scales,
     pack_gradient,
     pack_stale,
 )
+from fastnet.engine.step.parts import Descent, Group, Part, Rows, Sums
 from fastnet.engine.step.phases import (
     GROUP2,
     PANEL,
-    Descent,
-    Group,
-    Rows,
-    Sums,
     add_slices,
     bias,
     loss_and_hits,

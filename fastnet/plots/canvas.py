@@ -1,0 +1,55 @@
+"""Figures, axes and colours: what all pictures share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MISSING_MATPLOTLIB = 'pictures need matplotlib: pip install "fastnet-cpu[plot]"'
+DPI = 150
+INK, FAINT = "#333333", "#dddddd"
+# Ten colours that stay apart for readers with the common colour-vision deficiencies.
+PALETTE = (
+    *("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee"),
+    *("#aa3377", "#997700", "#004488", "#ee8866", "#777777"),
+)
+
+
+def new_figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:
+    """A figure of so many inches; ImportError, with the mend, without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(MISSING_MATPLOTLIB) from error
+    return Figure(figsize=(width, height), dpi=DPI, layout=layout)
+
+
+def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
+    """The axes given, or those of a new figure."""
+    return new_figure(width, height).subplots() if ax is None else ax
+
+
+def figure_of(ax: Axes) -> Figure:
+    """The figure, or the part of one, that axes belong to; either draws."""
+    figure: Any = ax.figure
+    return figure  # type: ignore[no-any-return]
+
+
+def label(axes: Axes, *, x: str, y: str) -> None:
+    """What the axes are of, and lines to read them by."""
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.grid(color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def legend(axes: Axes, given: Axes | None) -> None:
+    """Above the curves of a figure of our own, whichever way they go; somewhere among them in axes given."""
+    if given is None:
+        figure_of(axes).legend(loc="outside upper left", ncols=2, frameon=False)
+    else:
+        axes.legend(frameon=False)
