@@ -123,10 +123,10 @@ def _sizes(points: list[Result], own: str, others: dict[str, str]) -> str:
 
 
 def _slower(point: Result, own: str, other: str) -> float | None:
-    """How many times as long as fastnet the other takes, None where it has not been measured."""
-    if other not in point["seconds"]:
-        return None
+    """How many times as long as fastnet the other takes, None where one of them has not been measured."""
     seconds = point["seconds"]
+    if not {own, other} <= seconds.keys():
+        return None
     return median(theirs / ours for ours, theirs in zip(seconds[own], seconds[other], strict=True))
 
 

@@ -141,21 +141,21 @@ def test_sweep_counts_what_is_lost(monkeypatch):
     monkeypatch.setattr(sweep, "OTHERS", {"NumPy": sweep.OTHERS["NumPy"]})
     problem = replace(synthetic(8, 20, 5, 3, steps=2, num_train=50), rule="momentum")
     point = sweep.measure_point(problem, "float32", 3, lambda text: None)
-    own, numpy, half = sweep.OWN, tables.OTHERS["NumPy"], tables.OTHERS["bfloat16"]
-    won = {**point, "seconds": {own: [1.0] * 3, numpy: [2.0] * 3, half: [0.25] * 3}}
+    own, medium, numpy, half = sweep.OWN, sweep.MEDIUM, tables.OTHERS["NumPy"], tables.OTHERS["bfloat16"]
+    won = {**point, "seconds": {own: [1.0] * 3, medium: [0.2] * 3, numpy: [2.0] * 3, half: [0.25] * 3}}
     lost = {**point, "seconds": {own: [2.0, 2.0, 9.0], numpy: [1.0, 3.0, 2.0]}}
     result = {**machine.describe("--and --words", 1), "rounds": 3, "points": [won, lost, won], "points64": []}
     table = tables.sweep(result)
     assert table.count("**0.50, lost**") == 1
-    assert table.count("**0.25, lost**") == 2
+    assert table.count("**0.25, lost**") == table.count("**0.20, lost**") == 2
     assert "| momentum |" in table
-    assert "Lost to another in the same type: 1 of 3; to PyTorch's bfloat16: 2." in table
-    assert {own, numpy} == point["seconds"].keys()
+    assert 'Lost to another in the same type: 1 of 3; to PyTorch\'s bfloat16: 2, "medium" 0.' in table
+    assert {own, medium, numpy} == point["seconds"].keys()
 
 
 def test_sweep_reaches_the_ends_of_every_size():
     two_layer = [sizes for sizes in sweep.POINTS if sizes[2]]
-    for at, wanted in enumerate([{1, 32, 200, 400, 4096}, {50, 300, 784, 3072}, {16, 80, 256, 768, 2048}]):
+    for at, wanted in enumerate([{1, 32, 200, 400, 4096}, {50, 300, 784, 3072}, {16, 80, 256, 768, 1024, 2048}]):
         assert {sizes[at] for sizes in two_layer} == wanted
     for points in (two_layer, [sizes for sizes in sweep.POINTS if not sizes[2]]):
         assert {rule for *_, rule in points} == {"sgd", "momentum", "adam"}

@@ -169,7 +169,10 @@ def test_the_control_group_limits_the_cores(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this platform has no affinity")
 def test_affinity_limits_the_cores():
     one = min(os.sched_getaffinity(0))
-    code = f"import os; os.sched_setaffinity(0, {{{one}}}); from fastnet.engine import cpu; print(cpu.usable_cores())"
+    code = (
+        f"import os; os.sched_setaffinity(0, {{{one}}})\n"
+        "from fastnet.engine.compilation import cpu; print(cpu.usable_cores())"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert out.stdout.strip() == "1"
 
