@@ -49,7 +49,7 @@ def compare(result: Result) -> str:
         name = f"**{r.name}**" if r.name.startswith("fastnet") else r.name
         error = result["contestants"][r.name]["loss_error"]
         percent = f"{100 * r.fraction:.0f} %"
-        return [name, f"{r.ms:.2f}", _ratio(r.ratio), f"{r.gflops:.0f}", percent, _error(error)]
+        return [name, f"{r.ms:.2f}", _ratio(r.ratio, r.name), f"{r.gflops:.0f}", percent, _error(error)]
 
     heads = ("", "ms a step", "ratio", "GFLOP/s", "of the peak", "loss error")
     sizes = ", ".join(f"{letter}={size}" for letter, size in result["sizes"].items())
@@ -116,7 +116,7 @@ def _sizes(points: list[Result], own: str, others: dict[str, str]) -> str:
         sizes = [str(point["sizes"].get(letter, "")) for letter in "NDHC"]
         model = "two-layer" if point["sizes"].get("H") else "linear"
         microseconds = _digits(1e6 * median(point["seconds"][own]) / point["steps"])
-        ratios = [_ratio(r) if (r := _slower(point, own, name)) else "" for name in others.values()]
+        ratios = [_ratio(r, name) if (r := _slower(point, own, name)) else "" for name in others.values()]
         rows.append([model, *sizes, point["rule"], microseconds, *ratios, _error(point["loss_error"])])
     heads = ("", *"NDHC", "rule", f"{own}, µs a step", *(f"{who} / fastnet" for who in others), "loss error")
     return markdown(heads, rows)
@@ -250,9 +250,9 @@ def _threads(count: int) -> str:
     return f"{count} thread" + "s" * (count != 1)
 
 
-def _ratio(ratio: float) -> str:
-    """Of another's time over fastnet's."""
-    return f"**{ratio:.2f}, lost**" if ratio < 1 else f"{ratio:.2f}"
+def _ratio(ratio: float, name: str = "") -> str:
+    """Of the time of that name over fastnet's: another's, unless it says otherwise."""
+    return f"**{ratio:.2f}, lost**" if ratio < 1 and not name.startswith("fastnet") else f"{ratio:.2f}"
 
 
 def _error(error: float) -> str:
