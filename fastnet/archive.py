@@ -25,7 +25,7 @@ from fastnet.files import Name
 
 FORMAT = 2  # 1: without digests
 MOST_READ = 1 << 20  # bytes at a time, whatever a file says
-MOST_HEADER = 1 << 20  # bytes
+MOST_HEADER = 1 << 24  # bytes, four a letter: names of some hundred thousand columns
 MOST_MEMBERS = 64
 _HEADER = "header"
 # As NumPy writes it (numpy.lib.format); its own reader would evaluate it as Python.
@@ -50,6 +50,8 @@ def write(path: Name, header: Mapping[str, Any], arrays: Mapping[str, Array]) ->
         text = json.dumps({"format": FORMAT, **header, "arrays": facts}, allow_nan=False)
     except TypeError as error:
         raise ValueError(f"the header holds what no file can ({error})") from error
+    if 4 * len(text) > MOST_HEADER:
+        raise ValueError(f"the header has {len(text)} letters, expected {MOST_HEADER // 4} at most: shorten the names")
     members: dict[str, Any] = {_HEADER: np.array(text), **stored}
     with files.replacing(path) as file:
         np.savez(file, **members)
@@ -138,7 +140,11 @@ def reading(path: Name, what: str) -> Iterator[Archive]:
                 raise ValueError("it is no .npz archive")
             with zipfile.ZipFile(raw) as file:
                 yield Archive(file)
+        except MemoryError:
+            raise
         except Exception as error:  # the readers of a damaged archive may raise anything at all
+            if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of what is on it
+                raise
             raise ValueError(f"{path}: not {what} ({error})") from error
 
 

@@ -58,8 +58,8 @@ class Classifier(Described):
         self.trained_with: dict[str, Any] | None = None
         checks.threads(threads)
         std = checks.deviation(std)
-        self._seed = seed
-        self._rng = np.random.default_rng(None if seed is None else checks.whole("seed", seed, 0))
+        self._seed = None if seed is None else checks.whole("seed", seed, 0)
+        self._rng = np.random.default_rng(self._seed)
         self._scorers: dict[Any, Scorer] = {}
         self._layers = tuple(Layer.zeros(i, o, self.dtype) for i, o in pairwise(sizes))
         self._params = Parameters()
@@ -234,7 +234,7 @@ class Classifier(Described):
         if checkpoint is not None:
             from fastnet import runs  # imports zipfile
 
-            table = rates(np.arange(num_iters)) if callable(schedule) else None
+            table = runs.table(schedule, rates, num_iters)
             own = runs.identity(
                 self, told, X=data, y=labels, weights=weights, indices=indices, X_val=X_val, y_val=y_val,
                 weights_val=sample_weight_val, schedule=table,

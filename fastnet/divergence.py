@@ -103,20 +103,27 @@ class Guard:
     def _go_back(self, most: int) -> int:
         """Take back steps of the last run: `most`, whose losses are finite, or fewer, stay done.  Returns how many."""
         *before, last = self._since
-        self._restore()
-        for again in before:
-            again(None)
         self._since, self._next_copy = [], 0.0
-        self._keep()
-        low, high = 0, most  # what is not finite stays so
-        while low < high:
-            middle = (low + high + 1) // 2
+        try:
             self._restore()
-            last(middle)
-            low, high = (middle, high) if self._is_finite() else (low, middle - 1)
-        self._restore()
-        if low:
-            last(low)
+            for again in before:
+                again(None)
+            if not self._is_finite():  # a callback had written into the parameters: what was kept is what there is
+                self._restore()
+                return 0
+            self._keep()
+            low, high = 0, most  # what is not finite stays so
+            while low < high:
+                middle = (low + high + 1) // 2
+                self._restore()
+                last(middle)
+                low, high = (middle, high) if self._is_finite() else (low, middle - 1)
+            self._restore()
+            if low:
+                last(low)
+        except BaseException:  # an interrupt must not leave what may not be finite
+            self._restore()
+            raise
         return low
 
     def _restore(self) -> None:

@@ -22,6 +22,7 @@ from fastnet.checks import Array
 from fastnet.digests import digest
 from fastnet.divergence import Steps
 from fastnet.files import Name
+from fastnet.schedules import Clock, Rates
 from fastnet.stopping import Best, Patience
 from fastnet.training import History
 
@@ -63,6 +64,13 @@ def identity(model: Classifier, settings: Mapping[str, Any], **arrays: Any) -> d
         "settings": {**versions, **kind, **settings},
         "data": {name: digest(np.asarray(array)) for name, array in arrays.items() if array is not None},
     }
+
+
+def table(schedule: Any, rates: Rates, num_iters: int) -> Array | None:
+    """The rates of a schedule that is a function, which tell it from others.  Raises ValueError for a Clock."""
+    if isinstance(schedule, Clock):
+        raise ValueError("a Clock follows the seconds of one process, expected another schedule with checkpoint")
+    return rates(np.arange(num_iters)) if callable(schedule) else None
 
 
 class Checkpoint:

@@ -158,7 +158,7 @@ def run(
             if by_epoch:
                 count = min(count, plan.to_end_of_epoch(done))
             count = min(
-                [count, *(callback.steps_to_call(done) for callback in callbacks if isinstance(callback, Punctual))]
+                [count, *(_steps_to(callback, done) for callback in callbacks if isinstance(callback, Punctual))]
             )
             with np.errstate(under="ignore"):  # of Adam's beta**t: to 0 is right
                 coefficients = optimizer.coefficients(plan.rates(np.arange(done, done + count)), done)
@@ -197,6 +197,13 @@ def run(
                 raise
             if keeper is not None:
                 (keeper.keep if stop or done == plan.num_iters else keeper.keep_if_due)(done, over)
+
+
+def _steps_to(callback: Punctual, done: int) -> int:
+    steps = callback.steps_to_call(done)
+    if steps < 1:
+        raise ValueError(f"steps_to_call returned {steps} after iteration {done}, expected at least 1")
+    return steps
 
 
 @contextmanager

@@ -132,7 +132,8 @@ class Whitening:
         steps = 1 / self.decoding.mean_and_scale(np.dtype(np.float64))[1] if coded else 1.0
         layer.W[...] = self.matrix * steps
         layer.b[...] = self.offset * steps + (CENTRE if coded else 0.0)
-        mean, ones = self.mean.astype(np.float32).reshape(1, -1), np.ones((1, D), np.float32)
+        kind = np.promote_types(data.dtype, np.float32)  # the type in which rows lose their mean
+        mean, ones = self.mean.astype(kind).reshape(1, -1), np.ones((1, D), kind)
         result = np.empty((len(data), K), np.uint8 if coded else np.float32)
         size = min(BLOCK_ROWS, len(data))
         scorer = Scorer((layer,), Source(data[:size], None, mean, ones), workers, "medium" if coded else "highest")
@@ -185,7 +186,7 @@ class Whitening:
         if given is not None and not _same(given, self.decoding):
             raise ValueError("the net has a normalization of its own, expected none, or the whitening's decoding")
         folded = type(net)(**net._arguments() | {"input_size": len(self.mean)}, std=0.0, dtype=net.dtype)  # type: ignore[arg-type]
-        folded.threads, folded.label_names = net.threads, net.label_names
+        folded.threads, folded.label_names, folded.trained_with = net.threads, net.label_names, net.trained_with
         folded.normalization, folded.history = Normalization(self.mean), net.history
         weight, bias, *_ = net.params
         W = net.params[weight].astype(np.float64)

@@ -32,7 +32,7 @@ FAILURE = 1
 BROKEN_PIPE = 141  # as a shell reports SIGPIPE
 
 # What a user can mend by reading one line. Anything else is a defect of fastnet, and shows its traceback.
-EXPECTED = (CommandError, OSError, ValueError, ImportError, MemoryError)
+EXPECTED = (CommandError, OSError, ValueError, ImportError, MemoryError, FloatingPointError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

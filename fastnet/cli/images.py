@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fastnet.data import Dataset
     from fastnet.models import TwoLayerNet
 
-HEEDED = {"seed", "threads", "validation"}  # of the lab's options
+HEEDED = ("seed", "threads", "validation")  # of the lab's options
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,6 @@ def chosen(arguments: argparse.Namespace, changes: dict[str, object]) -> ImageRe
     if len(length) > 1:
         raise CommandError("--epochs and --seconds both say how long to train: expected one of them")
     for name in changes:
-        if name not in HEEDED | {"epochs"}:
+        if name not in (*HEEDED, "epochs"):
             raise CommandError(f"--{name.replace('_', '-')} has no effect with --recipe {arguments.recipe}")
     return ImageRecipe(arguments.recipe, length)

@@ -62,6 +62,7 @@ def deferred() -> Iterator[Callable[[], None]]:
     try:
         with _handled(note):
             yield check
+            check()  # what came after the last call
     finally:
         if received:
             _ignore()
@@ -77,7 +78,9 @@ def _handled(handler: Callable[[int, Any], None]) -> Iterator[None]:
     before = {}
     if threading.current_thread() is threading.main_thread():  # no other one may handle signals
         # Those that are ignored stay so: nohup does that, and a shell to what it runs in the background.
-        before = {each: signal.getsignal(each) for each in _ENDING if signal.getsignal(each) != signal.SIG_IGN}
+        before = {
+            each: signal.getsignal(each) for each in _ENDING if signal.getsignal(each) not in (signal.SIG_IGN, None)
+        }
     try:
         for each in before:
             signal.signal(each, handler)

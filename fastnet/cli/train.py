@@ -142,9 +142,9 @@ class Trainer:
         stem = self.out / f"{self.name}-{recipe.name}"
         try:
             model, history, report = recipe.train(self.dataset, self.rows, options)
-        except KeyboardInterrupt as interrupt:
-            if hasattr(interrupt, "net"):
-                self._save(interrupt.net, stem.with_name(f"{stem.name}-interrupted"))
+        except BaseException as error:
+            if hasattr(error, "net"):
+                self._save_unfinished(error.net, stem, error)
             raise
         self._save(model, stem)
         self.console.lines(["", summary.model_line(recipe.name, model.params, str(model.dtype))])
@@ -180,8 +180,6 @@ class Trainer:
                     callback=progress,
                     **self.kept,
                 )
-        except FloatingPointError as error:
-            raise CommandError(f"{error}; nothing was saved; try a smaller --learning-rate") from error
         except BaseException as error:
             if model.history.get("loss_history"):
                 self._save_unfinished(model, stem, error)

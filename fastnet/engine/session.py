@@ -205,7 +205,8 @@ class Trainer:
                 self._scratch[worker], meeting, tickets, worker, self.workers,
             )  # fmt: skip
 
-        key = self._tiles, self._rule, self._source.X.dtype, self._dtype, self._affines[1] is None, shares is None
+        kinds = self._source.X.dtype, self._source.mean.dtype, self._dtype
+        key = self._tiles, self._rule, *kinds, self._affines[1] is None, shares is None
         program = compiled_for(programs.train, key, lambda: arguments(0))
         run_on_workers(lambda worker: program(*arguments(worker)), self.workers, lambda: barrier.abort(meeting))
         losses, hits = history
@@ -290,7 +291,7 @@ class Scorer:
             )
             for worker in range(self._workers)
         ]  # fmt: skip
-        key = tiles, like.X.dtype, dtype, affines[1] is None
+        key = tiles, like.X.dtype, like.mean.dtype, dtype, affines[1] is None
         self._program = compiled_for(programs.score, key, lambda: self._arguments[0])
         self._let_go()
 

@@ -202,7 +202,7 @@ class Course:
 
     def _say(self, line: str) -> None:
         if self.verbose:
-            streams.write(sys.stdout, f"{line}\n")
+            streams.show(sys.stdout, f"{line}\n")
 
 
 def glorot(rng: Any, inputs: int, outputs: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

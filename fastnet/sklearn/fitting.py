@@ -56,7 +56,8 @@ class Estimator(ClassifierMixin, BaseEstimator):
         X_val, y_val : a validation set, scored after each epoch; with early_stopping it decides
         sample_weight_val : (n_val,) weights of its rows
 
-        Raises ValueError or TypeError, with the estimator as it was, for arguments and data that do not fit.
+        Raises ValueError or TypeError, with the estimator as it was, for arguments and data that do not fit, and
+        fastnet.DivergenceError for a training that leaves the finite numbers.
         """
         hidden, optimizer = self._hidden(), self._optimizer()
         alpha = checks.non_negative("alpha", self.alpha)

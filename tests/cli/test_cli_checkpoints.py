@@ -53,7 +53,7 @@ def test_a_signal_leaves_a_checkpoint_from_which_the_training_goes_on(spawn, run
     assert not (tmp_path / "fastnet-out" / "clouds-two-layer-interrupted.npz").exists()
     with np.load(tmp_path / "run") as file:
         assert 15_000 <= len(file["loss_history"]) < 150_000
-    again = run(*command, "--resume", "--json", "--threads", "2")
+    again = run(*command, "--resume", "--json", "--threads", "1")
     resumed = again.report["results"][0]
     plain = run("train", "npz", "--data", npz, *LONG, "--json", "--out", "plain").report["results"][0]
     assert params(resumed["path"]) == params(plain["path"])

@@ -188,3 +188,15 @@ def test_of_the_best_parameters_where_these_are_restored():
 
 def test_without_a_validation_set_there_is_none():
     assert small_model().train(X, Y, num_iters=3, **OPTIONS)["val_accuracy"] is None
+
+
+def test_a_callback_that_asks_for_no_step_is_refused():
+    class Never:
+        def __call__(self, progress):
+            pass
+
+        def steps_to_call(self, done):
+            return 0
+
+    with pytest.raises(ValueError, match="steps_to_call returned 0 after iteration 0, expected at least 1"):
+        small_model().train(X, Y, num_iters=3, callback=Never(), **OPTIONS)

@@ -153,3 +153,14 @@ def test_files_of_the_first_format_load(saved, format_1):
     assert (old.label_names, old.image_shape, old.matmul_precision) == (new.label_names, new.image_shape, "highest")
     np.testing.assert_array_equal(old.predict_proba(X), new.predict_proba(X))
     refused(rewritten(format_1, {"arrays": ["params.W1"]}))
+
+
+def test_many_long_names_come_back_or_are_refused(tmp_path):
+    model = fastnet.SoftmaxClassifier(30_000, 2)
+    model.feature_names = [f"a column with a long name, {number}" for number in range(30_000)]
+    model.save(tmp_path / "model")
+    assert fastnet.load(tmp_path / "model").feature_names == model.feature_names
+    model.feature_names = ["x" * 200] * 30_000
+    with pytest.raises(ValueError, match="shorten the names"):
+        model.save(tmp_path / "model")
+    assert fastnet.load(tmp_path / "model").feature_names[7] == "a column with a long name, 7"

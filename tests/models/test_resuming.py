@@ -270,3 +270,16 @@ def test_where_no_checkpoint_can_be_nothing_is_trained(tmp_path):
     with pytest.raises(ValueError, match="checkpoint_every is -1"):
         train(model, checkpoint=tmp_path / "run", checkpoint_every=-1)
     assert (bits(model), os.listdir(tmp_path)) == (before, [])
+
+
+def test_a_clock_follows_one_process_and_has_no_checkpoint(path):
+    model = new_model()
+    with pytest.raises(ValueError, match="a Clock follows the seconds of one process"):
+        model.train(X, Y, schedule=schedules.Clock(1), checkpoint=path)
+    assert not path.exists()
+
+
+def test_a_seed_of_numpys_will_do(path):
+    model = fastnet.SoftmaxClassifier(D, C, seed=np.random.default_rng(0).integers(9))
+    model.train(X, Y, num_iters=3, batch_size=N, checkpoint=path)
+    assert path.exists()

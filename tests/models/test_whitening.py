@@ -173,3 +173,12 @@ def test_what_cannot_be_transformed_or_folded_is_told():
     net.normalization = Normalization(np.zeros(K), np.ones(K))
     with pytest.raises(ValueError, match="a normalization of its own"):
         fitted.fold(net)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.int64, np.float32])
+def test_rows_of_other_types_have_the_components_of_pixels(kind):
+    X = pixels()
+    fitted = Whitening.fit(X, K)
+    expected = (X - fitted.mean) @ fitted.matrix + fitted.offset
+    found = fitted.transform(X.astype(kind))
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
