@@ -26,5 +26,6 @@ def objective(trial: optuna.Trial) -> float:
     return net.train(*ROWS, **settings, threads=1, callback=prune)["val_acc_history"][-1]
 
 
-study = optuna.create_study(direction="maximize", pruner=optuna.pruners.MedianPruner(n_warmup_steps=10))
-study.optimize(objective, n_trials=20, n_jobs=2)  # two nets side by side, one worker each
+pruner = optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=10)
+study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=0), pruner=pruner)
+study.optimize(objective, n_trials=30, n_jobs=2)  # two nets side by side, one worker each

@@ -18,18 +18,6 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 LONG = ("--recipe", "lab", "--iterations", "150000", "--decay", "1", "--validation", "0", "--optimizer", "momentum")
 
 
-@pytest.fixture(autouse=True)
-def signals_that_end():
-    """What runs the tests may ignore some, as nohup does, and processes inherit that."""
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    ignored = [number for number in numbers if signal.getsignal(number) == signal.SIG_IGN]
-    for number in ignored:
-        signal.signal(number, signal.SIG_DFL)
-    yield
-    for number in ignored:
-        signal.signal(number, signal.SIG_IGN)
-
-
 def params(path):
     return {name: value.tobytes() for name, value in fastnet.load(path).params.items()}
 
