@@ -25,7 +25,7 @@ from fastnet.files import Name
 
 FORMAT = 2  # 1: without digests
 MOST_READ = 1 << 20  # bytes at a time, whatever a file says
-MOST_HEADER = 1 << 24  # bytes, four a letter: names of some hundred thousand columns
+MOST_HEADER = 1 << 22  # bytes, four a letter: names of some ten thousand columns
 MOST_MEMBERS = 64
 _HEADER = "header"
 # As NumPy writes it (numpy.lib.format); its own reader would evaluate it as Python.
@@ -140,11 +140,7 @@ def reading(path: Name, what: str) -> Iterator[Archive]:
                 raise ValueError("it is no .npz archive")
             with zipfile.ZipFile(raw) as file:
                 yield Archive(file)
-        except MemoryError:
-            raise
         except Exception as error:  # the readers of a damaged archive may raise anything at all
-            if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of what is on it
-                raise
             raise ValueError(f"{path}: not {what} ({error})") from error
 
 

@@ -156,11 +156,11 @@ def test_files_of_the_first_format_load(saved, format_1):
 
 
 def test_many_long_names_come_back_or_are_refused(tmp_path):
-    model = fastnet.SoftmaxClassifier(30_000, 2)
-    model.feature_names = [f"a column with a long name, {number}" for number in range(30_000)]
+    model = fastnet.SoftmaxClassifier(15_000, 2)
+    model.feature_names = [f"a column with a long name, {number}" for number in range(15_000)]
     model.save(tmp_path / "model")
     assert fastnet.load(tmp_path / "model").feature_names == model.feature_names
-    model.feature_names = ["x" * 200] * 30_000
+    model.feature_names = ["x" * 200] * 15_000
     with pytest.raises(ValueError, match="shorten the names"):
         model.save(tmp_path / "model")
     assert fastnet.load(tmp_path / "model").feature_names[7] == "a column with a long name, 7"
