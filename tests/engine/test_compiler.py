@@ -1,10 +1,12 @@
 """What the compilation of kernels takes from Numba's private parts, what it leaves out, and how it does without."""
 
+import sys
+
 import numba
 import pytest
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 
-from fastnet.engine.compilation import compiler
+from fastnet.engine.compilation import compiler, kernel
 from tests.engine.conftest import TWO_LAYER, finish, start
 
 
@@ -72,3 +74,16 @@ def test_the_engine_trains_without_a_private_part_of_numba(part, compiled_in_pub
     folder, public = compiled_in_public
     found = without(part, folder)
     assert (found["hits"], found["digest"]) == (1, public["digest"])
+
+
+def test_a_compilation_has_a_standard_error_where_the_process_has_none(monkeypatch):
+    seen = []
+
+    class Dispatcher:
+        def compile(self, signature):
+            seen.append(sys.stderr)
+
+    monkeypatch.setattr(sys, "stderr", None)
+    kernel.compiled_for(Dispatcher(), "anything", tuple)
+    assert hasattr(seen[0], "write")
+    assert sys.stderr is None

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import pickle
 import sys
@@ -72,7 +73,11 @@ def compiled_for(dispatcher: Any, key: Hashable, arguments: Callable[[], tuple[A
     """
     found = _compiled.get((dispatcher, key))
     if found is None:
-        found = dispatcher.compile(tuple(numba.typeof(argument) for argument in arguments()))
+        # A first compilation imports SciPy, where there is one, and with it NumPy 2.0's f2py, which asks for a standard
+        # error: services and programs with windows have none.
+        absent = sys.stderr is None
+        with contextlib.redirect_stderr(io.StringIO()) if absent else contextlib.nullcontext():
+            found = dispatcher.compile(tuple(numba.typeof(argument) for argument in arguments()))
         _compiled[dispatcher, key] = found
     return found
 
