@@ -212,7 +212,7 @@ def _carrying(history: History) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        error.history = vars(history)  # type: ignore[attr-defined]
+        error.history = vars(history)  # type: ignore[attr-defined]  # no exception declares it
         raise
 
 

@@ -185,7 +185,8 @@ class Whitening:
         given = net.normalization
         if given is not None and not _same(given, self.decoding):
             raise ValueError("the net has a normalization of its own, expected none, or the whitening's decoding")
-        folded = type(net)(**net._arguments() | {"input_size": len(self.mean)}, std=0.0, dtype=net.dtype)  # type: ignore[arg-type]
+        sizes = net._arguments() | {"input_size": len(self.mean)}
+        folded = type(net)(**sizes, std=0.0, dtype=net.dtype)  # type: ignore[arg-type]  # each kind has its own sizes
         folded.threads, folded.label_names, folded.trained_with = net.threads, net.label_names, net.trained_with
         folded.normalization, folded.history = Normalization(self.mean), net.history
         weight, bias, *_ = net.params

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastnet.cli.errors import CommandError
 from fastnet.data.csv import load_csv_rows
-from fastnet.data.npz import require_numpy_file, spelt
+from fastnet.data.npz import members_of, read_member, require_numpy_file, spelt
 
 SAMPLES = ("X", "X_test", "test_images", "X_train", "train_images", "data")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
@@ -48,14 +49,16 @@ def _numpy(path: Path) -> NDArray[Any]:
     try:
         with open(path, "rb") as stream:
             require_numpy_file(stream, ("array", "archive"))
-            loaded = np.load(stream, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return loaded
-            found = spelt(SAMPLES, loaded.files)
-            if not found:
-                names = ", ".join(map(repr, loaded.files)) or "nothing"
-                raise CommandError(f"{path}: no array X, X_test or X_train (it holds {names})")
-            return np.asarray(loaded[next(iter(found.values()))])
+            if not zipfile.is_zipfile(stream):
+                stream.seek(0)
+                return np.asarray(np.load(stream, allow_pickle=False))
+            with zipfile.ZipFile(stream) as archive:
+                members = members_of(archive)
+                found = spelt(SAMPLES, list(members))
+                if not found:
+                    names = ", ".join(map(repr, members)) or "nothing"
+                    raise CommandError(f"{path}: no array X, X_test or X_train (it holds {names})")
+                return np.asarray(read_member(archive, members[next(iter(found.values()))]))
     except (OSError, CommandError):
         raise
     # On damaged input NumPy and the decompressors below it raise a dozen unrelated types.

@@ -69,19 +69,24 @@ def spelt(names: tuple[str, ...], present: list[str]) -> dict[str, str]:
     return {name: written[name.lower()] for name in names if name.lower() in written}
 
 
+def members_of(archive: zipfile.ZipFile) -> dict[str, str]:
+    """The members of an archive by the names of their arrays."""
+    return {name.removesuffix(".npy"): name for name in archive.namelist()}
+
+
 def _read_arrays(path: Path) -> tuple[dict[str, Any], Pair, Pair | None]:
     """The arrays by the names that they should have, and the names of the two pairs."""
     with open(path, "rb") as stream:
         try:
             require_numpy_file(stream, ("archive",))
             with zipfile.ZipFile(stream) as archive:
-                members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+                members = members_of(archive)
                 names = list(members)
                 train = next((pair for pair in TRAINING if spelt(pair, names)), None)
                 test = next((pair for pair in TEST if spelt(pair, names)), None)
                 pairs = [pair for pair in (train, test) if pair is not None]
                 arrays = {
-                    name: _read_array(archive, members[written])
+                    name: read_member(archive, members[written])
                     for pair in pairs
                     for name, written in spelt(pair, names).items()
                 }
@@ -97,7 +102,7 @@ def _read_arrays(path: Path) -> tuple[dict[str, Any], Pair, Pair | None]:
     return arrays, train, test
 
 
-def _read_array(archive: zipfile.ZipFile, member: str) -> Any:
+def read_member(archive: zipfile.ZipFile, member: str) -> Any:
     """The array of a member, which is read to its end, where its check sum is: numpy.load stops before."""
     with archive.open(member) as file:
         array = np.lib.format.read_array(file, allow_pickle=False)

@@ -122,7 +122,7 @@ class Finding:
         try:
             yield
         except BaseException as error:
-            error.search = self.search()  # type: ignore[attr-defined]
+            error.search = self.search()  # type: ignore[attr-defined]  # no exception declares it
             raise
 
     @property

@@ -1,7 +1,9 @@
 """`fastnet predict`: every form of samples gives the rows that the model was trained on."""
 
+import io
 import os
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -121,6 +123,14 @@ def test_pickled_objects_are_not_opened(run, model, tmp_path):
     assert result.status == 1
     assert "x.npy" in result.error
     assert not (tmp_path / "trace").exists()
+
+
+def test_an_array_that_asks_for_less_than_there_is_is_damaged(run, model):
+    rows = io.BytesIO()
+    np.save(rows, np.zeros((2, 60), np.uint8))
+    with zipfile.ZipFile("damaged.npz", "w") as archive:
+        archive.writestr("X.npy", rows.getvalue() + b"more")
+    assert "X.npy goes on behind its array" in run("predict", model, "damaged.npz").error
 
 
 def test_an_archive_without_samples_is_told_which_names_count(run, model):
