@@ -93,11 +93,11 @@ def test_a_budget_trains_to_the_end_of_the_schedule_however_slow_the_preparation
         schedules.Clock, "factors", lambda *given: rates.append(clocks(*given)) or began.append(1) or rates[-1]
     )
     fit = fastnet.Whitening.fit
-    monkeypatch.setattr(fastnet.Whitening, "fit", lambda *a, **k: (fit(*a, **k), time.sleep(0.6))[0])
-    found = recipes.train(X, y, SHAPE, settings=TINY, seconds=0.5, callback=seen.append)
+    monkeypatch.setattr(fastnet.Whitening, "fit", lambda *a, **k: (fit(*a, **k), time.sleep(2.1))[0])
+    found = recipes.train(X, y, SHAPE, settings=TINY, seconds=2.0, callback=seen.append)
     factors = np.concatenate(rates)
     assert len(factors) >= len(found.history["loss_history"]) > 0
-    assert found.seconds["training"] >= 0.25  # half of the budget, though it was over before
+    assert found.seconds["training"] >= 1.0  # half of the budget, though it was over before
     assert max(factors) > 0.9
     assert factors[-1] < 0.2
     assert all(progress.num_iters >= progress.iteration for progress in seen)
