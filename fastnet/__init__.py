@@ -43,8 +43,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`fastnet.data`, `plots`, `recipes` and `searching`, and what the last exports, imported when first asked for."""
-    if name in ("data", "plots", "recipes", "searching"):
+    """`fastnet.data`, `interchange`, `plots`, `recipes`, `searching` and what it exports, imported when asked for."""
+    if name in ("data", "interchange", "plots", "recipes", "searching"):
         return import_module(f"fastnet.{name}")
     if name in ("search", "LogUniform"):
         return getattr(import_module("fastnet.searching"), name)

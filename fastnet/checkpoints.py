@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,12 +39,20 @@ def load(path: Name, kinds: Mapping[str, type[Classifier]]) -> Classifier:
         header = file.header
         if header.get("kind", MODEL) != MODEL:
             raise ValueError(f"it is a {header['kind']}, with which train(..., resume=True) goes on, expected a model")
-        kind = kinds[header["model"]]
-        layouts = layouts_of(kind, header)
-        arrays = file.read(layouts)
-        model = kind(**header["arguments"], dtype=header["dtype"])
-        restore(model, header, arrays)
-        return model
+        return model_of(header, kinds, file.read)
+
+
+def model_of(
+    header: Mapping[str, Any],
+    kinds: Mapping[str, type[Classifier]],
+    read: Callable[[Mapping[str, Layout]], dict[str, Array]],
+) -> Classifier:
+    """The model that a header tells of, with the arrays that `read` finds to be as told; made after they are read."""
+    kind = kinds[header["model"]]
+    arrays = read(layouts_of(kind, header))
+    model = kind(**header["arguments"], dtype=header["dtype"])
+    restore(model, header, arrays)
+    return model
 
 
 def header_of(model: Classifier) -> dict[str, Any]:

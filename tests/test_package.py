@@ -45,13 +45,13 @@ def test_public_names():
 
 
 def test_import_loads_nothing_heavy():
-    heavy = ["numba", "llvmlite", "matplotlib", "urllib.request", "tarfile", "fastnet.searching"]
+    heavy = ["numba", "llvmlite", "matplotlib", "urllib.request", "tarfile", "fastnet.searching", "fastnet.interchange"]
     code = f"import sys, fastnet, fastnet.data; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
 
 
-@pytest.mark.parametrize("name", ["data", "plots", "recipes", "searching"])
+@pytest.mark.parametrize("name", ["data", "interchange", "plots", "recipes", "searching"])
 def test_folders_of_the_package_are_there_without_an_import_of_their_own(name):
     code = f"import sys, fastnet; print('fastnet.{name}' in sys.modules, fastnet.{name}.__name__)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
