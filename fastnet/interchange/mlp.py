@@ -69,8 +69,8 @@ def from_sklearn(classifier: Any) -> Net:
     binary = len(classes) == 2 and outputs == 1
     if activation != ("logistic" if binary else "softmax"):  # several labels a row, or all rows of one class
         raise ValueError(
-            f"the classifier has {outputs} {activation} outputs for {len(classes)} classes, expected softmax of as many, "
-            "or of two classes one that is logistic"
+            f"the classifier has {outputs} {activation} outputs for {len(classes)} classes, expected softmax of as "
+            "many, or of two classes one that is logistic"
         )
     arrays: dict[str, Array] = {}
     for number, pair in enumerate(zip(weights, biases, strict=True)):

@@ -29,6 +29,7 @@ OPSET, IR_VERSION = 13, 7  # the first in which Softmax is over the last axis; o
 INPUT_TYPES = ("uint8", "float32", "float64")
 DESCRIPTION = ("label_names", "feature_names", "image_shape")
 _CHAIN = re.compile(r"(Cast )?(Sub (Mul )?)?(Cast )?Gemm (Relu Gemm )?(Softmax )?")
+_OPERANDS = {"Sub": 1, "Mul": 1, "Gemm": 2}  # parameters of a node
 _SAME = {"alpha": (1.0,), "beta": (1.0,), "transA": (0,), "transB": (0, 1), "axis": (-1, 1)}  # of attributes
 
 
@@ -45,9 +46,7 @@ def to_onnx(net: Net, path: Name, *, input_dtype: DTypeLike | None = None) -> No
     Raises ImportError without onnx, ValueError for no net and for another dtype, OSError where path cannot be written.
     """
     onnx = library("onnx", EXTRA)
-    dtype = np.dtype(checked(net).dtype if input_dtype is None else input_dtype)
-    if dtype.name not in INPUT_TYPES:
-        raise ValueError(f"input_dtype is {dtype}, expected {', '.join(INPUT_TYPES)}")
+    dtype = _input_type(checked(net).dtype if input_dtype is None else input_dtype)
     model = onnx.helper.make_model(
         _graph(onnx.helper, net, dtype),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
@@ -59,6 +58,16 @@ def to_onnx(net: Net, path: Name, *, input_dtype: DTypeLike | None = None) -> No
     onnx.helper.set_model_props(model, told)
     with replacing(path) as file:
         file.write(model.SerializeToString())
+
+
+def _input_type(given: DTypeLike) -> np.dtype[Any]:
+    try:
+        dtype = np.dtype(given)
+    except TypeError:
+        dtype = np.dtype(object)
+    if dtype.name not in INPUT_TYPES:
+        raise ValueError(f"input_dtype is {given!r}, expected {', '.join(INPUT_TYPES)}")
+    return dtype
 
 
 def _graph(helper: Any, net: Net, dtype: np.dtype[Any]) -> Any:
@@ -134,8 +143,8 @@ def _steps(onnx: Any, graph: Any, tensors: Any) -> Iterator[tuple[str, list[str]
     kinds = [node.op_type for node in graph.node]
     if _CHAIN.fullmatch("".join(f"{kind} " for kind in kinds)) is None:
         raise ValueError(
-            f"its nodes are {', '.join(kinds[:12]) or 'none'}, expected Gemm, perhaps Cast, Sub, Mul and Cast before it, "
-            "Relu, Gemm and Softmax after it"
+            f"its nodes are {', '.join(kinds[:12]) or 'none'}, expected Gemm, perhaps Cast, Sub, Mul, Cast before it, "
+            "Relu, Gemm, Softmax after it"
         )
     inputs = [value.name for value in graph.input if value.name not in tensors]
     ends = [*inputs, *(value.name for value in graph.output)]
@@ -143,7 +152,9 @@ def _steps(onnx: Any, graph: Any, tensors: Any) -> Iterator[tuple[str, list[str]
         raise ValueError(f"its inputs and outputs are {', '.join(ends)}, expected one of each")
     fed = ends[0]
     for node in graph.node:
-        if not node.input or node.input[0] != fed or len(node.input) != _OPERANDS.get(node.op_type, 0) + 1:
+        if node.domain not in ("", "ai.onnx"):
+            raise ValueError(f"{node.op_type} is of the domain {node.domain}, expected ONNX's own")
+        if list(node.input[:1]) != [fed] or len(node.input) != _OPERANDS.get(node.op_type, 0) + 1:
             raise ValueError(f"{node.op_type} takes {', '.join(node.input)}, expected {fed} and its parameters")
         attributes = {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
         types = [onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE]
@@ -154,9 +165,6 @@ def _steps(onnx: Any, graph: Any, tensors: Any) -> Iterator[tuple[str, list[str]
         fed = node.output[0]
     if fed != ends[1]:
         raise ValueError(f"its output is {ends[1]}, expected {fed}, of its last node")
-
-
-_OPERANDS = {"Sub": 1, "Mul": 1, "Gemm": 2}
 
 
 def _array(onnx: Any, tensors: Any, name: str) -> Array:

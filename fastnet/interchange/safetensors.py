@@ -63,7 +63,10 @@ def from_safetensors(path: Name) -> Net:
                 f"it holds {', '.join(sorted(file.keys()))} and nothing that says of which net: a state dict is loaded "
                 "by from_state_dict(safetensors.numpy.load_file(path))"
             )
-        net: Any = checkpoints.model_of(json.loads(metadata["fastnet"]), MODELS, lambda expected: _read(file, expected))
+        header = json.loads(metadata["fastnet"])
+        if header["format"] != archive.FORMAT:
+            raise ValueError(f"its format is {header['format']}, this version reads {archive.FORMAT}")
+        net: Any = checkpoints.model_of(header, MODELS, lambda expected: _read(file, expected))
         found: Net = net
         return found
 

@@ -40,8 +40,8 @@ def from_state_dict(state: Mapping[str, Any]) -> Net:
     """The net of a state dict, in its dtype, without a normalization; to the last bit.
 
     state : from names to tensors of one dtype, float32 or float64, in memory of the CPU, or to anything else that
-        np.asarray takes: a weight (outputs, inputs) and a bias (outputs,) of each of one or two linear layers, in
-        their order and under any prefix.  What stands between the layers is not in a state dict: it must have been
+        np.asarray takes: a weight (outputs, inputs) and a bias (outputs,) of each of one or two linear layers, the
+        first layer first, under any prefix.  What stands between the layers is not in a state dict: it must have been
         ReLU, or fastnet computes something else
 
     Raises ValueError, by name, for anything else.
@@ -49,13 +49,14 @@ def from_state_dict(state: Mapping[str, Any]) -> Net:
     if not isinstance(state, Mapping):
         mend = "its state_dict()" if hasattr(state, "state_dict") else "a dictionary from names to arrays"
         raise ValueError(f"state is of type {type(state).__name__}, expected {mend}")
-    prefixes = [str(name).removesuffix("weight") for name in list(state)[::2]]
-    if list(state) != [prefix + kind for prefix in prefixes for kind in ("weight", "bias")]:
+    prefixes = dict.fromkeys(str(name).removesuffix("weight").removesuffix("bias") for name in state)
+    names = [prefix + kind for prefix in prefixes for kind in ("weight", "bias")]
+    if set(state) != set(names):
         raise ValueError(
             f"the state dict holds {', '.join(map(str, state)) or 'nothing'}, expected the weight and the bias of each "
             "of one or two linear layers, as 0.weight, 0.bias, 2.weight, 2.bias"
         )
-    return net_of({name: _array(name, value).T for name, value in state.items()})
+    return net_of({name: _array(name, state[name]).T for name in names})
 
 
 def _array(name: str, value: Any) -> Array:
