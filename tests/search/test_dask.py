@@ -6,11 +6,14 @@ import signal
 import sys
 from functools import partial
 
+import joblib
 import numpy as np
 import pytest
+from sklearn.model_selection import GridSearchCV, cross_validate
 
 import fastnet
 from fastnet.searching import SearchError, dask
+from fastnet.sklearn import TwoLayerClassifier
 
 distributed = pytest.importorskip("distributed")
 
@@ -181,3 +184,33 @@ def test_an_interrupt_takes_the_waiting_tasks_back(search, client):
     with client.get_executor() as executor, pytest.raises(KeyboardInterrupt):
         search({"num_iters": [10, *range(2000, 2100)]}, executor=executor, callback=stop)
     assert client.submit(abs, -1).result(timeout=60) == 1
+
+
+@pytest.mark.parametrize("backend", ["loky", "dask"])
+def test_estimators_under_joblib_have_the_bits_of_one_process(client, clouds, backend):
+    """A grid search's tasks, as scikit-learn sends them to the processes of either backend."""
+    options = {"client": client} if backend == "dask" else {}
+    X, y, _, _ = clouds
+    here = os.getpid()
+
+    def elsewhere(estimator, X, y):
+        return os.getpid() != here
+
+    def searched():
+        grid = GridSearchCV(
+            TwoLayerClassifier((8,), max_iter=5, random_state=0),
+            {"alpha": [1e-4, 1.0], "learning_rate": ["constant", "linear"]},
+            scoring={"loss": "neg_log_loss", "elsewhere": elsewhere},
+            refit="loss",
+            cv=2,
+        ).fit(X, y)
+        folds = cross_validate(grid.best_estimator_, X, y, cv=2, return_estimator=True)["estimator"]
+        losses = [grid.cv_results_[f"split{fold}_test_loss"].tolist() for fold in (0, 1)]
+        arrays = [[array.tobytes() for array in fold.coefs_ + fold.intercepts_] for fold in folds]
+        return grid, (losses, grid.best_params_, arrays)
+
+    _, expected = searched()
+    with joblib.parallel_config(backend, n_jobs=2, **options):
+        grid, found = searched()
+    assert grid.cv_results_["mean_test_elsewhere"].tolist() == [1.0] * 4
+    assert found == expected

@@ -61,11 +61,9 @@ def test_pipeline_and_cross_validation(kind):
     assert scores.mean() > 0.8
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_grid_search(n_jobs):
-    search = GridSearchCV(
-        TwoLayerClassifier(**QUICK), {"hidden_layer_sizes": [2, (50,)], "alpha": [1e-4, 1e3]}, n_jobs=n_jobs
-    )
+def test_grid_search():
+    """In this process; tests/search/test_dask.py has others."""
+    search = GridSearchCV(TwoLayerClassifier(**QUICK), {"hidden_layer_sizes": [2, (50,)], "alpha": [1e-4, 1e3]})
     search.fit(X, NAMES)
     assert search.best_params_ == {"hidden_layer_sizes": (50,), "alpha": 1e-4}
     assert search.best_score_ > 0.9
