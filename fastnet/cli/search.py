@@ -6,9 +6,9 @@ import argparse
 import csv
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from fastnet.cli.evaluate import accuracy
 from fastnet.cli.files import output_folder
 from fastnet.cli.networks import Facts, network
 from fastnet.cli.progress import Meter, duration
-from fastnet.cli.recipes import SEARCHED, Recipe, recipes
+from fastnet.cli.recipes import AUTO, SEARCHED, Recipe, recipes
 from fastnet.cli.sources import title, training_data
 from fastnet.cli.summary import data_line
 from fastnet.cli.train import Rows, divide, optimizer_of, schedule_of
@@ -37,6 +37,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
     out = output_folder(arguments.out)
     dataset = training_data(arguments, recipe.seed)
     rows = divide(dataset, recipe)
+    own_iterations = partial(_iterations, recipe, len(rows.X)) if _follow(recipe, grid) else None
     recipe = recipe.for_rows(len(rows.X), len(dataset.X_train) - len(rows.X))
     if rows.X_val is None:
         raise CommandError("--validation is 0, expected rows to choose by: at least 1")
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
     console.line(data_line(arguments.dataset, parts, dataset.image_shape, dataset.num_classes))
     stem = out / f"{title(arguments)}-{recipe.model}-search"
     try:
-        found = _search(arguments, recipe, grid, dataset, rows, console)
+        found = _search(arguments, recipe, own_iterations or recipe.iterations, grid, dataset, rows, console)
     except KeyboardInterrupt as interrupt:
         saved = [arguments.journal] if arguments.journal else []
         search = getattr(interrupt, "search", None)
@@ -76,12 +77,25 @@ def _plan(arguments: argparse.Namespace) -> tuple[Recipe, dict[str, list[Any]]]:
         raise CommandError(f"there is nothing to choose from: give several values to any of {options}")
     changes = {n: v[0] if n in SEARCHED else v for n, v in given.items()}
     (recipe,) = recipes(arguments.dataset, changes, arguments.recipe)
-    return recipe, {SEARCHED[name]: values for name, values in several.items()}
+    grid = {SEARCHED[name]: values for name, values in several.items()}
+    if arguments.halving is not None and _follow(recipe, grid):
+        raise CommandError("--halving shares out iterations, the same for all nets: give --iterations")
+    return recipe, grid
+
+
+def _follow(recipe: Recipe, grid: dict[str, list[Any]]) -> bool:
+    """Whether each net has iterations of its own, which follow from its batch size."""
+    return recipe.iterations == AUTO and "batch_size" in grid
+
+
+def _iterations(recipe: Recipe, rows: int, values: dict[str, Any]) -> int:
+    return replace(recipe, batch_size=values["batch_size"]).for_rows(rows, 0).iterations
 
 
 def _search(
     arguments: argparse.Namespace,
     recipe: Recipe,
+    num_iters: int | Callable[[dict[str, Any]], int],
     grid: dict[str, list[Any]],
     dataset: Dataset,
     rows: Rows,
@@ -91,6 +105,8 @@ def _search(
     from fastnet.searching import SearchError, dask
 
     fixed = {name: getattr(recipe, field) for field, name in SEARCHED.items() if name not in grid}
+    if "num_iters" in fixed:
+        fixed["num_iters"] = num_iters
     facts = Facts.of(dataset, rows.X, recipe.normalize)
     build = partial(
         network, facts, recipe.model, recipe.dtype, recipe.matmul_precision,

@@ -19,6 +19,7 @@ import numpy as np
 
 from fastnet import checks
 from fastnet.models import TwoLayerNet
+from fastnet.schedules import Clock
 from fastnet.searching.describing import described
 
 # Arguments of train that are the search's own affair.
@@ -140,7 +141,8 @@ def takes_seed(build: Callable[..., Any]) -> bool:
 def names_for_build(build: Callable[..., Any], grid: Mapping[str, Any], settings: Mapping[str, Any]) -> frozenset[str]:
     """Which names of the grid go to build; the others go to train.
 
-    Raises ValueError for a name that neither has, that both have, or that stands in grid and settings both.
+    Raises ValueError for a name that neither has, that both have, or that stands in grid and settings both, and for a
+    Clock, by which a net's bits would depend on the machine and on the nets beside it.
     """
     names, anything = _arguments(build)
     trains = set(train_arguments())
@@ -149,6 +151,13 @@ def names_for_build(build: Callable[..., Any], grid: Mapping[str, Any], settings
             raise ValueError(f"{name} is the search's own affair in train, expected it not to be given")
         if name not in trains:
             raise ValueError(f"train has no argument {name!r}, expected one of {', '.join(sorted(trains))}")
+    schedules = grid.get("schedule", [settings.get("schedule")])
+    for schedule in schedules if isinstance(schedules, list) else []:
+        if isinstance(schedule, Clock):
+            raise ValueError(
+                f"schedule is {schedule!r}, which ends all nets at one moment, wherever they are: give num_iters, and "
+                "another schedule, as 'cosine'"
+            )
     to_build = set()
     for name in grid:
         if name in settings:

@@ -16,7 +16,7 @@ from fastnet.digests import digest
 from fastnet.searching.crews import crew_of
 from fastnet.searching.describing import described
 from fastnet.searching.finding import Callback, Finding
-from fastnet.searching.grid import Point, check_grid, make_points, names_for_build, takes_seed
+from fastnet.searching.grid import Point, check_grid, make_points, names_for_build, takes_seed, train_arguments
 from fastnet.searching.halving import Rungs, halved
 from fastnet.searching.journal import Journal
 from fastnet.searching.results import COLUMNS, Clock, Search
@@ -65,7 +65,8 @@ def search(
     halving : successive halving by this factor, from 2 on: all start, of n the best n // halving go on.  Nets that
         wait for their turn stay in memory
     metric : what the best is best in, "val_accuracy" or "val_loss" (cross-entropy, without the L2 term)
-    train_settings : other arguments of train, the same for all nets
+    train_settings : other arguments of train, the same for all nets; num_iters may be a function of a combination's
+        values, a dictionary by name.  A Clock is refused: by it the bits would depend on the machine
 
     Returns a Search: results[(lr, reg)] = (train_accuracy, val_accuracy), table, best_net, best_stats, best_val.
     The bits of all these do not depend on the order, the workers or the executor, except for the seconds.
@@ -148,9 +149,10 @@ def _rungs(halving: Any, plan: Plan, points: list[Point], executor: Any) -> Rung
     if executor is not None:
         raise ValueError("halving keeps nets in the memory of this process: leave executor away")
     varied = [name for name in ("num_iters", "indices") if name in points[0].values]
-    if varied or plan.settings.get("indices") is not None:
-        raise ValueError("halving shares out num_iters, the same for all nets: take num_iters and indices out")
-    return Rungs.of(len(points), factor, checks.whole("num_iters", plan.iterations(points[0]), 1))
+    num_iters = (train_arguments() | plan.settings)["num_iters"]
+    if varied or plan.settings.get("indices") is not None or callable(num_iters):
+        raise ValueError("halving shares out num_iters, the same for all nets: give one number, and no indices")
+    return Rungs.of(len(points), factor, checks.whole("num_iters", num_iters, 1))
 
 
 def _identity(

@@ -67,13 +67,19 @@ class Plan:
         return self.build(**arguments)
 
     def training(self, point: Point) -> dict[str, Any]:
-        """The arguments of train for a point."""
-        return self.settings | {name: value for name, value in point.values.items() if name not in self.to_build}
+        """The arguments of train for a point; num_iters may be a function of its values."""
+        found = self.settings | {name: value for name, value in point.values.items() if name not in self.to_build}
+        if callable(found.get("num_iters")):
+            found["num_iters"] = found["num_iters"](point.values)
+        return found
 
     def iterations(self, point: Point) -> int:
-        """How many iterations a point's training takes."""
-        arguments = train_arguments() | self.training(point)
-        return int(arguments["num_iters"] if arguments["indices"] is None else len(arguments["indices"]))
+        """How many iterations a point's training takes; 0 where it will fail, and its row say with what."""
+        try:
+            arguments = train_arguments() | self.training(point)
+            return int(arguments["num_iters"] if arguments["indices"] is None else len(arguments["indices"]))
+        except Exception:  # a function of the user's, or what is no number at all
+            return 0
 
     def score(self, accuracy: float, loss: float) -> float:
         """Of a validation: more is better."""
@@ -86,7 +92,7 @@ class Row:
 
     status : "done"; "stopped" by halving; "diverged": its numbers are nan; "failed": reason says with what
     loss : of the last iteration;  val_loss : on the validation set, without the L2 term
-    iterations : how many it was trained for
+    iterations : how many it was trained for;  seconds : since it was made, without those in which it waited
     made, trained : digests of the net before and after
     scores : its validation at each rung of halving
     """
@@ -152,22 +158,25 @@ def try_point(plan: Plan, point: Point, data: Shared, wanted: Callable[[], bool]
 
 def attempt(plan: Plan, point: Point, data: Shared, watching: Callable[[Any], Watch]) -> Outcome:
     """As try_point does, watched by a callback that is made for the net."""
-    start, made, waited = time.perf_counter(), "", 0.0
+    start, made, net, watch = time.perf_counter(), "", None, None
+
+    def seconds() -> float:
+        return time.perf_counter() - start - (0.0 if watch is None else watch.waited)
 
     def failed(status: str, reason: str) -> Outcome:
-        return Outcome(Row(status, reason=reason, made=made, seconds=time.perf_counter() - start - waited))
+        history = {} if net is None else net.history  # whose last iterations the watch may not have seen
+        iterations = len(history.get("loss_history", ()))
+        return Outcome(Row(status, reason=reason, made=made, iterations=iterations, seconds=seconds()))
 
     try:
-        net, rows = plan.make(point), data.rows()
-        made, watch, stats = net_digest(net), watching(net), None
+        net, rows, stats = plan.make(point), data.rows(), None
+        made, watch = net_digest(net), watching(net)
         status, arguments = DONE, plan.training(point)
         try:
             stats = net.train(rows.X, rows.y, rows.X_val, rows.y_val, **arguments, threads=1, callback=watch)
         except Dropped:
             status = STOPPED
-        waited = watch.waited
-        seconds = time.perf_counter() - start - waited
-        return Outcome(measure(net, rows, Row(status, made=made, seconds=seconds), watch), net, stats)
+        return Outcome(measure(net, rows, Row(status, made=made, seconds=seconds()), watch), net, stats)
     except Stopped:
         raise
     except DivergenceError as error:

@@ -81,6 +81,18 @@ def test_what_else_may_have_several_values(run, npz, option, values, name):
     assert {line[name] for line in report["table"]} == expected
 
 
+def test_iterations_that_follow_from_the_batch_size_are_each_nets_own(run, npz):
+    """30 epochs, at least 1000 steps, of 40 rows."""
+    command = ("search", "npz", "--data", npz, "--validation", "20", "--batch-size", "4", "1", "--json")
+    report = run(*command).report
+    assert {line["batch_size"]: line["iterations"] for line in report["table"]} == {1: 1200, 4: 1000}
+    result = run(*command, "--halving", "2")
+    assert result.status == 1
+    assert "--halving shares out iterations, the same for all nets: give --iterations" in result.error
+    report = run(*command, "--iterations", "10").report
+    assert {line["iterations"] for line in report["table"]} == {10}
+
+
 def test_one_value_is_for_all_nets(run, npz):
     report = run(
         *("search", "npz", "--data", npz, "--reg", "0.1", "0.2", "--learning-rate", "0.07", "--optimizer", "adam"),

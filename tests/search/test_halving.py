@@ -158,7 +158,13 @@ def test_an_interrupt_ends_nets_that_would_train_for_ever(search):
 
     with pytest.raises(KeyboardInterrupt):
         search(
-            {"learning_rate": [0.1, 1e38]}, halving=2, reg=0.1, num_iters=10**7, learning_rate_decay=1.0, callback=stop
+            {"learning_rate": [0.1, 1e38]},
+            halving=2,
+            reg=0.1,
+            num_iters=10**7,
+            learning_rate_decay=1.0,
+            workers=2,  # on one core, too, where the second net would else wait for the first
+            callback=stop,
         )
     assert not [thread for thread in threading.enumerate() if thread.name == "fastnet search"]
 

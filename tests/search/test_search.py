@@ -4,7 +4,7 @@ import math
 import subprocess
 import sys
 import threading
-from functools import partial
+from functools import partial, wraps
 
 import numpy as np
 import pandas
@@ -12,6 +12,7 @@ import pytest
 
 import fastnet
 from fastnet.searching.grid import check_grid, make_points
+from fastnet.searching.trial import Plan, Rows, Watch, always, attempt
 
 
 def trained_alone(point, seed, clouds, **settings):
@@ -103,6 +104,52 @@ def test_a_failed_and_a_diverged_point_are_rows_that_say_so(search):
     assert all(math.isnan(accuracy) for accuracy in found.results[1e38, 0.1] + found.results[0.1, -1.0])
     assert found.best_point == {"learning_rate": 0.1, "reg": 0.1}
     assert found.table[0]["status"] == "done"
+
+
+def test_rows_of_nets_that_did_not_end_well_say_how_far_they_came(search, monkeypatch):
+    """As many iterations as had finished, whatever ended them; none where train refused."""
+    train = fastnet.TwoLayerNet.train
+
+    @wraps(train)
+    def broken(self, *data, callback, reg, **settings):
+        def breaking(progress):
+            callback(progress)
+            if progress.iteration == 7:
+                if reg == 0.2:
+                    raise MemoryError
+                self.params["b2"][:] = np.nan
+
+        breaking.steps_to_call = lambda done: 7
+        return train(self, *data, callback=breaking, reg=reg, **settings)
+
+    monkeypatch.setattr(fastnet.TwoLayerNet, "train", broken)
+    with pytest.raises(fastnet.searching.SearchError) as caught:
+        search({"reg": [0.1, 0.2, -1.0]}, learning_rate=0.1)
+    rows = {line["reg"]: line for line in caught.value.search.table}
+    assert {reg: (row["status"], row["iterations"]) for reg, row in rows.items()} == {
+        0.1: ("diverged", 7), 0.2: ("failed", 7), -1.0: ("failed", 0),
+    }  # fmt: skip
+    assert rows[0.1]["reason"] == "iteration 7 left the finite numbers"
+
+
+@pytest.mark.parametrize("reg", [0.1, -1.0])
+def test_seconds_are_without_those_in_which_a_net_waited(clouds, build, reg):
+    plan = Plan(build, frozenset(), True, {"num_iters": 3}, "val_accuracy")
+    (point,) = make_points({"reg": [reg]}, None, 0)
+
+    def watching(net):
+        watch = Watch(net, always)
+        watch.waited = -1e6
+        return watch
+
+    assert 1e6 <= attempt(plan, point, Rows(*clouds), watching).row.seconds < 2e6
+
+
+def test_iterations_may_follow_from_the_combination(search):
+    found = search({"batch_size": [5, 20]}, num_iters=lambda values: 300 // values["batch_size"])
+    assert {line["batch_size"]: line["iterations"] for line in found.table} == {5: 60, 20: 15}
+    found = search({"batch_size": [5, 0]}, num_iters=lambda values: 300 // values["batch_size"])
+    assert found.table[-1]["reason"].startswith("ZeroDivisionError")
 
 
 def test_a_diverged_net_is_not_trained_to_its_end(search):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fastnet
+from fastnet.schedules import Clock
 
 REFUSED = {
     "a list": ({"grid": [0.1]}, "grid is of type list, expected a dictionary"),
@@ -23,6 +24,8 @@ REFUSED = {
     "an unknown setting": ({"speed": 1}, "train has no argument 'speed', expected one of batch_size"),
     "its own setting": ({"verbose": True}, "verbose is the search's own affair"),
     "a file of all nets": ({"checkpoint": "run"}, "checkpoint is the search's own affair"),
+    "a clock": ({"schedule": Clock(60)}, r"schedule is Clock\(seconds=60.*give num_iters, and another schedule"),
+    "a clock in the grid": ({"grid": {"schedule": ["cosine", Clock(60)]}}, r"schedule is Clock\(seconds=60.*another"),
     "no function": ({"build": fastnet.TwoLayerNet(2, 3, 3)}, "build is TwoLayerNet.*expected a function of keyword"),
     "an unknown metric": ({"metric": "f1"}, "metric is 'f1', expected 'val_accuracy' or 'val_loss'"),
     "no samples": ({"samples": 0}, "samples is 0, expected an integer of at least 1"),
