@@ -158,7 +158,9 @@ def try_point(plan: Plan, point: Point, data: Shared, wanted: Callable[[], bool]
 
 def attempt(plan: Plan, point: Point, data: Shared, watching: Callable[[Any], Watch]) -> Outcome:
     """As try_point does, watched by a callback that is made for the net."""
-    start, made, net, watch = time.perf_counter(), "", None, None
+    start, made = time.perf_counter(), ""
+    net: Any = None
+    watch: Watch | None = None
 
     def seconds() -> float:
         return time.perf_counter() - start - (0.0 if watch is None else watch.waited)
