@@ -54,7 +54,12 @@ def __getattr__(name: str) -> Any:
 def load(path: str | PathLike[str]) -> TwoLayerNet | SoftmaxClassifier:
     """The model that `save` wrote to path.
 
-    Raises OSError where there is no regular file that can be read, ValueError where it is no model.
+    Raises
+    ------
+    OSError
+        Where there is no regular file that can be read.
+    ValueError
+        Where it is no model.
     """
     from fastnet import checkpoints  # and with it zipfile, which `import fastnet` does without
 

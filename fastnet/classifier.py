@@ -16,13 +16,14 @@ from numpy.typing import DTypeLike, NDArray
 from fastnet import checks, optimizers, outcome, schedules, settings, training
 from fastnet.batches import batches_of
 from fastnet.checks import Array
+from fastnet.copying import Copied
 from fastnet.description import Described
 from fastnet.engine.step.memory import Layer, Source
 from fastnet.evaluation import Validation, softmax
 from fastnet.images import View, averaged
 from fastnet.normalization import Normalization
 from fastnet.optimizers import Optimizer
-from fastnet.owning import OWNER, reads, trains
+from fastnet.owning import reads, trains
 from fastnet.parameters import Parameters
 from fastnet.schedules import Clock, EpochDecay, Schedule
 from fastnet.stopping import EarlyStopping, best_of, patience_of
@@ -32,10 +33,7 @@ if TYPE_CHECKING:
     from fastnet.engine.session import Scorer, Trainer
 
 
-_OF_THE_PROCESS = ("_layers", "_params", "_scorers", "history", OWNER)  # attributes that are not pickled as they are
-
-
-class Classifier(Described):
+class Classifier(Copied, Described):
     """What the two models share.  sizes are the widths from the inputs to the classes."""
 
     _widths: ClassVar[tuple[str, ...]]  # the sizes, as the constructor's arguments are called
@@ -96,15 +94,28 @@ class Classifier(Described):
     ) -> Any:
         """The scores of X or, with labels, the loss and its gradients.
 
-        X : uint8, float32 or float64 array (N, D)
-        y : integer array (N,) of labels in [0, C), or None
-        reg : strength of the L2 term
-        sample_weight : numbers (N,) of at least 0, or None: the loss is the weighted mean, plus L2, so that a weight of
-            2 is a row twice, and one of 0 a row absent
+        A numerical check of the gradients needs a float64 model (dtype=np.float64): in float32 the differences of two
+        losses are mostly rounding.
 
-        Returns the scores (N, C) without y, else `loss, grads`: a float, and a dictionary of arrays shaped as
-        the parameters.  Raises ValueError for input of another kind.  A numerical check of the gradients needs a
-        float64 model (dtype=np.float64): in float32 the differences of two losses are mostly rounding.
+        Parameters
+        ----------
+        X : array (N, D) of uint8, float32 or float64
+        y : integer array (N,) of labels in [0, C), or None
+        reg : float, default 0
+            Strength of the L2 term.
+        threads : as for train
+        sample_weight : numbers (N,) of at least 0, or None
+            The loss is the weighted mean, plus L2: a weight of 2 is a row twice, and one of 0 a row absent.
+
+        Returns
+        -------
+        scores, or loss and gradients
+            Without y the scores (N, C), else a float, and a dictionary of arrays shaped as the parameters.
+
+        Raises
+        ------
+        ValueError
+            For input of another kind.
         """
         data = checks.features("X", X, self.input_size, self.dtype)
         if y is None:
@@ -151,49 +162,65 @@ class Classifier(Described):
     ) -> dict[str, Any]:
         """Gradient descent on mini-batches; changes the parameters in place.
 
-        X, X_val : uint8, float32 or float64 arrays (num, D); a read-only memmap will do.  No float copy is made
+        Parameters
+        ----------
+        X, X_val : arrays (num, D) of uint8, float32 or float64
+            A read-only memmap will do.  No float copy is made.
         y, y_val : integer arrays (num,) of labels in [0, C)
-        learning_rate : step size, multiplied by learning_rate_decay after each epoch, that is, after every
-            max(num // batch_size, 1) iterations; or as the schedule says
-        reg : strength of the L2 term
-        batch_size : N, or None for all rows in every step
-        sampling : "replacement" draws every row anew, "shuffle" goes through a permutation each epoch
-        indices : integer array (num_iters, N) of row numbers to replay; replaces num_iters, batch_size, sampling
-        schedule : how the learning rate changes, in the place of learning_rate_decay: "constant", "linear" (to zero),
-            "cosine" or one of fastnet.schedules, with a warm-up where wanted (its Clock ends training after so many
-            seconds); or, in the place of learning_rate as well, a function from an int64 array of iteration numbers
-            (from 0) to as many rates
+        learning_rate, learning_rate_decay : floats, default 1e-3 and 0.95
+            Step size, and its factor after each epoch: every max(num // batch_size, 1) iterations.
+        reg : float, default 0.5
+            Strength of the L2 term.
+        num_iters : int, default 1000
+        batch_size : int, default 200; None for all rows in every step
+        sampling : "replacement" (default) draws every row anew, "shuffle" goes through a permutation each epoch
+        indices : integer array (num_iters, N) of row numbers to replay
+            In the place of num_iters, batch_size and sampling.
         optimizer : SGD() (default), Momentum() or Adam(); its state begins anew with each call
-        threads : workers; default the model's, else FASTNET_THREADS, else as many cores as the work is worth.
-            Their number changes no bit of the result
-        verbose : write loss lines to standard output
-        callback : called with a Progress about ten times a second and at the end of each epoch; ends the training
-            by returning True.  One whose attribute every_epoch is False waits for its turn: epochs of a step or two
-            take several times as long when each returns to Python
-        sample_weight, sample_weight_val : numbers (num,) of at least 0.  The loss of a mini-batch is its weighted
-            mean: a weight of 2 is a row twice, one of 0 a row absent, which is never drawn
-        class_weight : factors of the rows' weights by label, 1 for those not named; or "balanced", by which all
-            classes weigh alike.  Of training, not of validation
+        threads : workers; default the model's, else FASTNET_THREADS, else as many cores as the work is worth
+            Their number changes no bit of the result.
+        verbose : bool, default False: write loss lines to standard output
+        callback : function of a Progress, called about ten times a second and at the end of each epoch
+            It ends the training by returning True.  One whose attribute every_epoch is False waits for its turn:
+            epochs of a step or two take several times as long when each returns to Python.
+        schedule : how the learning rate changes, in the place of learning_rate_decay
+            "constant", "linear" (to zero), "cosine" or one of fastnet.schedules, with a warm-up where wanted (its Clock
+            ends training after so many seconds); or, in the place of learning_rate as well, a function from an int64
+            array of iteration numbers (from 0) to as many rates.
+        sample_weight, sample_weight_val : numbers (num,) of at least 0
+            The loss of a mini-batch is its weighted mean: a weight of 2 is a row twice, one of 0 is never drawn.
+        class_weight : factors of the rows' weights by label, 1 for those not named, or "balanced"
+            By which all classes weigh alike.  Of training, not of validation.
         early_stopping : EarlyStopping(monitor, patience, min_delta), told by X_val after each epoch; default none
-        restore_best : "loss" or "accuracy" of X_val: end with the parameters of the epoch where it was best, of
-            equals the first; default None, the last ones
-        checkpoint : file to keep the run in; one that is there is written over.  It is written at the beginning, every
-            checkpoint_every seconds, and at the end
-        resume : go on from that file if there is one, else begin: what was killed ends with the same bits, at any
-            number of threads, and returns the histories of the whole run
+        restore_best : "loss" or "accuracy" of X_val; default None
+            End with the parameters of the epoch where it was best, of equals the first, not with the last ones.
+        checkpoint, checkpoint_every : file to keep the run in, and seconds, default 10
+            It is written over at the beginning, at the end, and so often between.
+        resume : bool, default False: go on from that file if there is one, else begin
+            What was killed ends with the same bits, at any number of threads, and the histories of the whole run.
 
-        Returns loss_history (one entry an iteration: the loss before its update), train_acc_history (one an
-        epoch: accuracy on its last mini-batch, before the update), and val_acc_history and val_loss_history (one an
-        epoch, after it; the loss without L2; empty without X_val).  val_accuracy and val_loss are those of the
-        parameters that training leaves: within an epoch, or the best (None without X_val).  The same dictionary is
-        `history` while training goes on, and what is left of it after an exception.
+        Returns
+        -------
+        dict
+            loss_history (one entry an iteration: the loss before its update), train_acc_history (one an epoch: accuracy
+            on its last mini-batch, before the update), val_acc_history and val_loss_history (one an epoch, after it;
+            the loss without L2; empty without X_val).  val_accuracy and val_loss are those of the parameters that
+            training leaves: within an epoch, or the best (None without X_val).  The same dictionary is `history` while
+            training goes on, and what is left of it after an exception.
 
-        Warns (UserWarning) of a learning rate that is gone before half of the training, and of a training that ended
-        where it began: at the loss of guessing, or with one class for all validation rows.
+        Raises
+        ------
+        ValueError, RuntimeError
+            For input that does not fit, and a model that is being trained.  The parameters are untouched.
+        DivergenceError
+            For a loss or parameters that are not finite any more.  It, Ctrl-C and exceptions of the callback leave
+            the parameters as of the last finished iteration, and carry the `history`.
 
-        Raises ValueError, with the parameters untouched, for input that does not fit, RuntimeError for a model that is
-        being trained.  Ctrl-C, an exception of the callback, and DivergenceError, for a loss or parameters that are not
-        finite any more, leave the parameters as of the last finished iteration, and carry the `history`.
+        Warns
+        -----
+        UserWarning
+            Of a learning rate that is gone before half of the training, and of a training that ended where it
+            began: at the loss of guessing, or with one class for all validation rows.
         """
         checks.finite_params(self._params)
         checkpoint_every = checks.checkpoint_every(checkpoint_every, checkpoint, resume)
@@ -264,9 +291,8 @@ class Classifier(Described):
     def predict_proba(self, X: Any, threads: int | None = None, *, views: Iterable[View] | None = None) -> Array:
         """The probabilities (N, C) of X (N, D), softmax of the scores, in the model's dtype.
 
-        views : their mean over these views of each image (see fastnet.images.views), which needs the image_shape
-
-        Raises ValueError as predict does.
+        With views it is their mean over these views of each image (see fastnet.images.views), which needs the
+        image_shape.  Raises ValueError as predict does.
         """
         if views is None:
             return softmax(self._finite_scores(X, threads))
@@ -292,21 +318,6 @@ class Classifier(Described):
         for (weight, bias), (inputs, outputs) in zip(cls._names, pairwise(widths), strict=True):
             shapes |= {weight: (inputs, outputs), bias: (outputs,)}
         return shapes
-
-    @reads
-    def __getstate__(self) -> dict[str, Any]:
-        params = {name: np.array(value) for name, value in self._params.items()}
-        return {name: value for name, value in vars(self).items() if name not in _OF_THE_PROCESS} | {"params": params}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        params = state.pop("params")
-        self._scorers, self.history = {}, {}
-        sizes = [value.shape for value in params.values() if value.ndim == 2]
-        self._layers = tuple(Layer.zeros(i, o, state["dtype"]) for i, o in sizes)
-        arrays = (array for layer in self._layers for array in (layer.W, layer.b))
-        self._params = Parameters(zip(params, arrays, strict=True))
-        vars(self).update(state)
-        self._params.update(params)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name}={value}" for name, value in self._arguments().items())
@@ -372,18 +383,6 @@ class Classifier(Described):
 
     def _source(self, data: Array, labels: NDArray[np.int64] | None = None) -> Source:
         return Source(data, labels, *self._mean_and_scale(np.promote_types(data.dtype, self.dtype)))
-
-    def _mean_and_scale(self, dtype: DTypeLike = np.float64) -> tuple[Array, Array]:
-        """The normalisation in the type in which rows are normalised."""
-        if self.normalization is None:
-            return np.zeros((1, self.input_size), dtype), np.ones((1, self.input_size), dtype)
-        if not isinstance(self.normalization, Normalization):
-            found = type(self.normalization).__name__
-            raise ValueError(f"normalization is of type {found}, expected a Normalization or None")
-        features = len(self.normalization.mean)
-        if features != self.input_size:
-            raise ValueError(f"the normalization has {features} features, expected the model's {self.input_size}")
-        return self.normalization.mean_and_scale(np.dtype(dtype))
 
     def _validation(self, X: Any, y: Any, sample_weight: Any, threads: int | None) -> Validation | None:
         if (X is None) != (y is None):

@@ -1,4 +1,4 @@
-"""What a model knows of its data beside numbers: names of classes and features, the shape of images."""
+"""What a model knows of its data: the normalisation, names of classes and features, the shape of images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import DTypeLike
+
 from fastnet import checks
+from fastnet.checks import Array
+from fastnet.normalization import Normalization
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
 class Described:
     """A model of so many inputs and classes, which may have names."""
 
+    normalization: Normalization | None
     _label_names: tuple[str, ...] | None = None
     _image_shape: tuple[int, ...] | None = None
     _feature_names: tuple[str, ...] | None = None
@@ -75,6 +81,18 @@ class Described:
             for near in difflib.get_close_matches(name, known, n=1, cutoff=0.8):
                 raise AttributeError(f"{type(self).__name__} has no attribute {name!r}; did you mean {near!r}?")
         object.__setattr__(self, name, value)
+
+    def _mean_and_scale(self, dtype: DTypeLike = np.float64) -> tuple[Array, Array]:
+        """The normalisation in the type in which rows are normalised."""
+        if self.normalization is None:
+            return np.zeros((1, self.input_size), dtype), np.ones((1, self.input_size), dtype)
+        if not isinstance(self.normalization, Normalization):
+            found = type(self.normalization).__name__
+            raise ValueError(f"normalization is of type {found}, expected a Normalization or None")
+        features = len(self.normalization.mean)
+        if features != self.input_size:
+            raise ValueError(f"the normalization has {features} features, expected the model's {self.input_size}")
+        return self.normalization.mean_and_scale(np.dtype(dtype))
 
 
 def _names(what: str, values: Any, count: int) -> tuple[str, ...] | None:

@@ -22,9 +22,14 @@ SHARE = 0.01  # of the time of training may go into copies
 class DivergenceError(FloatingPointError):
     """A training whose loss, or whose parameters, are not finite any more.
 
-    iteration : int, the one that failed, counted from 0; the model is as the iterations before it left it, and finite
-    loss : float, of the iteration before that; None where there is none
-    history : what `train` would have returned of those iterations
+    Parameters
+    ----------
+    iteration : int
+        The one that failed, counted from 0; the model is as the iterations before it left it, and finite.
+    loss : float
+        Of the iteration before that; None where there is none.
+    history : dict
+        What `train` would have returned of those iterations.
     """
 
     def __init__(self, iteration: int, loss: float | None, history: History) -> None:

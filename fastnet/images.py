@@ -1,4 +1,4 @@
-"""Views of images: moved by some pixels, mirrored, as rows of a data set.
+"""Views of images: moved by some pixels, mirrored, as rows of a data set. ::
 
     views = fastnet.images.views(fastnet.images.NINE_SHIFTS)
     X_more = fastnet.images.copies(X_train, (3, 32, 32), views)
@@ -26,9 +26,13 @@ Shift = tuple[int, int]
 class View(NamedTuple):
     """An image moved by so many pixels, then mirrored left to right.
 
-    down, right : whole numbers, negative ones up and left.  What comes in at the border is the image reflected at
-        its outermost pixels, which are not repeated (numpy.pad's "reflect")
-    mirrored : whether left and right change places
+    Parameters
+    ----------
+    down, right : int, default 0
+        Negative ones move up and left.  What comes in at the border is the image reflected at its outermost pixels,
+        which are not repeated (numpy.pad's "reflect").
+    mirrored : bool, default False
+        Whether left and right change places.
     """
 
     down: int = 0
@@ -83,10 +87,17 @@ def _moved(name: str, by: Any, size: int) -> NDArray[np.intp]:
 def copies(X: Any, image_shape: Sequence[int], views: Iterable[View]) -> NDArray[np.uint8]:
     """The views of all images, one view of all of them after another: uint8 (number of views * N, D).
 
-    X : uint8 (N, D); the labels that go with the copies are np.tile(y, number of views)
+    Parameters
+    ----------
+    X : uint8 array (N, D)
+        The labels that go with the copies are np.tile(y, number of views).
     image_shape : (channels, rows, columns)
+    views : Views
 
-    Raises ValueError for rows that are not uint8, images of another shape, and views that do not fit.
+    Raises
+    ------
+    ValueError
+        For rows that are not uint8, images of another shape, and views that do not fit.
     """
     rows, shape = uint8_images(X, image_shape)
     sources = sources_of(views, shape)

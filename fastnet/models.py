@@ -20,25 +20,36 @@ from fastnet.classifier import Classifier
 class TwoLayerNet(Classifier):
     """affine -> ReLU -> affine -> softmax cross-entropy, with L2 on both weight matrices.
 
-    input_size, hidden_size, output_size : D, H, C
-    std : standard deviation of the initial weights, or "he": sqrt(2 / inputs of the layer), for data of deviation 1
-        (He et al. 2015, arXiv:1502.01852); biases begin at zero
-    dtype : float32 or float64
-    seed : of the initial weights and of the mini-batches; None draws one from the system
-    threads : default number of workers, see train
-    matmul_precision : how the first layer's products are computed, by train, loss and predict on uint8 X in float32
-        models: "highest" (default) in float32; "high" and "medium" with integers of 24 and 16 bits for the weights
-        and their gradient, which is faster and, in itself, exact.  Rounding moves a hidden unit's input by at most
-        2**(1 - bits) * max_p |V_p| * sum_p |x_p - mean_p|, V_p being its weights times the normalisation's scale
+    Parameters
+    ----------
+    input_size, hidden_size, output_size : int
+        D, H and C.
+    std : float, default 1e-4, or "he"
+        Standard deviation of the initial weights; "he" is sqrt(2 / inputs of the layer), for data of deviation 1 (He et
+        al. 2015, arXiv:1502.01852).  Biases begin at zero.
+    dtype : float32 (default) or float64
+    seed : int, or None
+        Of the initial weights and of the mini-batches; None draws one from the system.
+    threads : int, or None
+        Default number of workers, see train.
+    matmul_precision : "highest" (default), "high" or "medium"
+        How the first layer's products are computed, by train, loss and predict on uint8 X in float32 models: "highest"
+        in float32; "high" and "medium" with integers of 24 and 16 bits for the weights and their gradient, which is
+        faster and, in itself, exact.  Rounding moves a hidden unit's input by at most
+        `2**(1 - bits) * max_p |V_p| * sum_p |x_p - mean_p|`, V_p being its weights times the normalisation's scale
         (bits is 23 or 15 where the largest comes within 1/128 of a power of two).  "medium" takes 24 bits, and both
         float32, where the features' scales differ so much that the bound says little.  Float X, batches of fewer
         than 32 rows, and a normalisation whose mean is none of pixels run at "highest".  float64 models have
-        "highest" alone
+        "highest" alone.
 
-    params : {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}
+    Attributes
+    ----------
     normalization : a Normalization applied to every X, or None
-    label_names, feature_names, image_shape : names of classes and inputs, (channels, rows, columns) of images, or None;
-        saved with the model.  describe(data) takes them from a data set of fastnet.data
+
+    Notes
+    -----
+    `params` is {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}.  `describe(data)` takes label_names, feature_names
+    and image_shape from a data set of fastnet.data; they are saved with the model.
     """
 
     _widths = ("input_size", "hidden_size", "output_size")
@@ -71,9 +82,14 @@ class TwoLayerNet(Classifier):
 class SoftmaxClassifier(Classifier):
     """affine -> softmax cross-entropy, with L2 on the weight matrix.
 
-    input_size, output_size : D, C; the other arguments as for TwoLayerNet
+    Parameters
+    ----------
+    input_size, output_size : int
+        D and C.  The other arguments, and the methods, are TwoLayerNet's.
 
-    params : {"W": (D, C), "b": (C,)}
+    Notes
+    -----
+    `params` is {"W": (D, C), "b": (C,)}.
     """
 
     _widths = ("input_size", "output_size")

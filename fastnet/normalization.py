@@ -16,8 +16,10 @@ _BLOCK_BYTES = 1 << 24  # of float64 in work at a time while fitting
 
 @dataclass(frozen=True, eq=False)
 class Normalization:
-    """(x - mean) * scale, feature by feature.
+    """`(x - mean) * scale`, feature by feature.
 
+    Parameters
+    ----------
     mean : float64 array (D,)
     scale : float64 array (D,), or None for 1
     """
@@ -54,9 +56,19 @@ class Normalization:
     def fit(cls, X: Any, scale: bool = False, *, sample_weight: Any = None) -> Normalization:
         """The mean of each column of X (N, D), and with scale=True also 1 / its standard deviation.
 
-        A feature that never varies keeps scale 1.  X may be of integers or floats, in memory or a memmap; the sums
-        are in float64, block by block.  With sample_weight (N,) they are weighted: a row of weight 2 counts twice,
-        one of weight 0 not at all.
+        A feature that never varies keeps scale 1.  The sums are in float64, block by block.
+
+        Parameters
+        ----------
+        X : array (N, D) of integers or floats, in memory or a memmap
+        scale : bool, default False
+        sample_weight : numbers (N,) of at least 0, or None
+            A row of weight 2 counts twice, one of weight 0 not at all.
+
+        Raises
+        ------
+        ValueError
+            For X of another kind, and numbers that are not finite.
         """
         array = checks.array("X", X)
         if array.ndim != 2 or len(array) == 0 or array.dtype.kind not in "buif":

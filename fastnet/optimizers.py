@@ -28,7 +28,7 @@ class Optimizer(Protocol):
 
 @dataclass(frozen=True)
 class SGD:
-    """Plain gradient descent: w -= lr * g."""
+    """Plain gradient descent: `w -= lr * g`."""
 
     rule = "sgd"
 
@@ -38,9 +38,12 @@ class SGD:
 
 @dataclass(frozen=True)
 class Momentum:
-    """v = momentum * v - lr * g; w += v.  With nesterov, w += momentum * v - lr * g (CS231n notes).
+    """`v = momentum * v - lr * g; w += v`.  With nesterov, `w += momentum * v - lr * g` (CS231n notes).
 
+    Parameters
+    ----------
     momentum : float in [0, 1), default 0.9
+    nesterov : bool, default False
     """
 
     momentum: float = 0.9
@@ -61,10 +64,14 @@ class Momentum:
 class Adam:
     """Adam with bias correction (Kingma and Ba, 2015), with decoupled weight decay AdamW (Loshchilov and Hutter, 2019).
 
+    Parameters
+    ----------
     beta1, beta2 : float in [0, 1), default 0.9 and 0.999
-    epsilon : float, default 1e-8, added to the root of the second moment
-    weight_decay : float of at least 0, default 0: each step first takes learning rate * weight_decay off each weight,
-        not off biases.  No part of the loss, unlike `reg`, beside which it may stand
+    epsilon : float, default 1e-8
+        Added to the root of the second moment.
+    weight_decay : float of at least 0, default 0
+        Each step first takes learning rate * weight_decay off each weight, not off biases.  No part of the loss, unlike
+        `reg`, beside which it may stand.
     """
 
     beta1: float = 0.9

@@ -1,4 +1,4 @@
-"""Recipes: from an image set to a two-layer net that is as accurate as it gets, in seconds.
+"""Recipes: from an image set to a two-layer net that is as accurate as it gets, in seconds. ::
 
     found = fastnet.recipes.fast(X_train, y_train, image_shape=(3, 32, 32))
     found.net.predict(X_test)
@@ -38,11 +38,15 @@ LAB_ITERATIONS = 4000
 class Settings:
     """What a recipe consists of.
 
+    Parameters
+    ----------
     hidden_size, batch_size, learning_rate, reg : as for TwoLayerNet and its train
-    epochs : how many times as many images are seen as there are in X, views counted like images
+    epochs : int
+        How many times as many images are seen as there are in X, views counted like images.
     shifts, mirrored : the views to train on, see fastnet.images.views
-    components, epsilon : see Whitening.fit; of smaller images, and fewer of them, so many components as there are
-    momentum : of Nesterov's
+    components, epsilon : see Whitening.fit
+        Of smaller images, and fewer of them, so many components as there are.
+    momentum : float, of Nesterov's
     schedule : of fastnet.schedules
     """
 
@@ -69,9 +73,12 @@ BEST = Settings(hidden_size=2048, batch_size=400, learning_rate=0.1, reg=1.5e-3,
 class Trained:
     """What a recipe leaves.
 
-    net : on raw rows, with image_shape
+    Attributes
+    ----------
+    net : TwoLayerNet on raw rows, with image_shape
     history : what train returned, on the components
     seconds : of compilation, whitening (its fit), projection (of all views), training and folding
+    total : all seconds but those of compilation
     """
 
     net: TwoLayerNet
@@ -113,10 +120,14 @@ def lab(
 ) -> Trained:
     """The "Two-layer network" lab: 80 hidden units on pixels less their mean, the defaults of `train`.
 
-    X : uint8 or float (N, D), not images alone
-    epochs : default 4000 iterations' worth, as the command line's
+    Parameters
+    ----------
+    X : array (N, D) of uint8 or floats, not images alone
+    epochs : int, default 4000 iterations' worth, as the command line's
 
-    Other arguments, and errors, as for `fast`.
+    Notes
+    -----
+    Other arguments, result and errors are as for `fast`.
     """
     inputs = np.shape(X)[-1] if np.ndim(X) else 0
     data = checks.features("X", X, inputs, np.dtype(np.float32))
@@ -133,12 +144,21 @@ def lab(
 def fast(X: Any, y: Any, image_shape: Sequence[int], X_val: Any = None, y_val: Any = None, **options: Any) -> Trained:
     """FAST: two shifts of each image, each mirrored, 768 hidden units, 10 epochs: some seconds on CIFAR-10.
 
+    Parameters
+    ----------
     X, y : uint8 images (N, D), pixels from 0 to 255, and integer labels (N,)
     image_shape : (channels, rows, columns) of a row of X
     X_val, y_val : images to score while training, or None
-    options : settings, epochs, seconds, num_classes, seed, threads, callback, whitening, as for `train`
+    **options : settings, epochs, seconds, num_classes, seed, threads, callback, whitening, as for `train`
 
-    Raises ValueError for input that does not fit.
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    ValueError
+        For input that does not fit.
     """
     return train(X, y, image_shape, X_val, y_val, **{"settings": FAST, **options})
 
@@ -169,19 +189,30 @@ def train(
 ) -> Trained:
     """Train a TwoLayerNet on the whitened views of images.
 
+    Parameters
+    ----------
     X, y, image_shape, X_val, y_val : as for `fast`
     settings : Settings, default FAST
-    epochs : in the place of the settings'
-    seconds : a budget in the place of epochs, for preparation and training, compilation apart.  The schedule follows
-        the clock; views that would not be ready by half of the time are left out, and half is for training in any
-        case.  The one setting that gives up the same bits
-    num_classes : C; default one more than the largest label
-    seed : of the whitening, the weights and the batches
+    epochs : int, in the place of the settings'
+    seconds : float, a budget in the place of epochs
+        For preparation and training, compilation apart.  The schedule follows the clock; views that would not be ready
+        by half of the time are left out, and half is for training in any case.  The one setting that gives up the
+        same bits.
+    num_classes : int, C; default one more than the largest label
+    seed : int, of the whitening, the weights and the batches
     threads, callback : as for TwoLayerNet and its train; with seconds a Progress has the expected num_iters
     whitening : one that was fitted before, with image_shape where the settings want mirror images; default a new one
 
-    Raises ValueError for input that does not fit, float images, and a budget too short for one step.  Ctrl-C while it
-    trains raises KeyboardInterrupt, whose `net` is the net as far as it got.
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    ValueError
+        For input that does not fit, float images, and a budget too short for one step.
+    KeyboardInterrupt
+        For Ctrl-C while it trains; its `net` is the net as far as it got.
     """
     given = _Given.checked(X, y, image_shape, X_val, y_val, num_classes)
     images.sources_of(images.views(settings.shifts, settings.mirrored), given.image_shape)

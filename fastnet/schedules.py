@@ -1,4 +1,4 @@
-"""Schedules of the learning rate: the factor by which it is multiplied, iteration by iteration.
+"""Schedules of the learning rate: the factor by which it is multiplied, iteration by iteration. ::
 
     net.train(X, y, learning_rate=0.05, schedule=fastnet.schedules.Linear(warmup=0.05))
 
@@ -29,7 +29,10 @@ Rates = Callable[[Iterations], Factors]
 class Constant:
     """The same rate throughout, after the warm-up.
 
-    warmup : fraction of the training in [0, 1), default 0
+    Parameters
+    ----------
+    warmup : float in [0, 1), default 0
+        Fraction of the training.
     """
 
     warmup: float = 0.0
@@ -51,6 +54,9 @@ class Constant:
 class EpochDecay(Constant):
     """Multiplied by `factor` after each epoch: the lab's schedule.
 
+    Parameters
+    ----------
+    warmup : as for Constant
     factor : float above 0, default 0.95
     """
 
@@ -69,6 +75,9 @@ class EpochDecay(Constant):
 class StepDecay(Constant):
     """Multiplied by `factor` at each of the moments `at`.
 
+    Parameters
+    ----------
+    warmup : as for Constant
     factor : float, default 0.1
     at : fractions of the training in [0, 1), default half and three quarters
     """
@@ -111,12 +120,14 @@ MOMENTS = 1 << 20  # into which a clock's seconds are divided
 
 @dataclass(frozen=True)
 class Clock:
-    """Follows the clock: the plan's factors at the moment it is, and the end of training when the seconds are over.
+    """Follows the clock: the plan's factors at the moment it is, and the end of training when the seconds are over. ::
 
         net.train(X, y, num_iters=10**9, schedule=fastnet.schedules.Clock(60))
 
     It starts when it is made; num_iters is then the most.  The one setting that gives up the same bits.
 
+    Parameters
+    ----------
     seconds : float above 0
     plan : of this module but no EpochDecay, default Cosine(warmup=0.05)
     """

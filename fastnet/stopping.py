@@ -18,9 +18,12 @@ MONITORS = ("loss", "accuracy")
 class EarlyStopping:
     """End training when the validation set has seen no gain for `patience` epochs in a row.
 
+    Parameters
+    ----------
     monitor : "loss" (default) or "accuracy" of the validation set
     patience : int, default 10
-    min_delta : float, default 0; a gain counts when it is larger
+    min_delta : float, default 0
+        A gain counts when it is larger.
     """
 
     monitor: str = "loss"

@@ -33,9 +33,18 @@ VERBOSE_EVERY = 100  # iterations
 class Progress:
     """Where training stands, for a callback.
 
-    iteration counts the finished iterations of num_iters, epoch the finished epochs; loss is that of the last
-    iteration before its update; seconds count from the start; val_accuracy and val_loss are those of the last
-    finished epoch, None where there is none.
+    Parameters
+    ----------
+    iteration, num_iters : int
+        Finished iterations, of so many.
+    epoch : int
+        Finished epochs.
+    loss : float
+        Of the last iteration before its update.
+    seconds : float
+        Since the start.
+    val_accuracy, val_loss : float
+        Those of the last finished epoch, None where there is none.
     """
 
     iteration: int

@@ -1,4 +1,4 @@
-"""PCA whitening: a data set's main directions, each brought to about the same variance.
+"""PCA whitening: a data set's main directions, each brought to about the same variance. ::
 
     whitening = fastnet.Whitening.fit(X_train, components=300)
     codes = whitening.transform(X_train, np.uint8)
@@ -46,13 +46,17 @@ Net = TypeVar("Net", bound=Classifier)
 
 @dataclass(frozen=True, eq=False)
 class Whitening:
-    """z = (x - mean) @ matrix + offset.
+    """PCA whitening, `z = (x - mean) @ matrix + offset`; made by `fit`.
 
+    Parameters
+    ----------
     mean : float64 array (D,)
     matrix : float64 array (D, K)
     offset : float64 array (K,), zeros as fitted
-    deviations : float64 array (K,): the standard deviation of each component of z over the rows fitted to
-    signs : float64 array (K,) or None: 1 for components that a mirror image has as well, -1 for those it has negated
+    deviations : float64 array (K,)
+        The standard deviation of each component of z over the rows fitted to.
+    signs : float64 array (K,) or None
+        1 for components that a mirror image has as well, -1 for those it has negated.
     """
 
     mean: Floats
@@ -74,14 +78,22 @@ class Whitening:
     ) -> Whitening:
         """The whitening of X (N, D), uint8 or float, in memory or a memmap; floats are made of a block at a time.
 
-        components : K, at most D, and at most the rows fitted to
-        epsilon : of at least 0, in mean variances of a feature, added to each component's variance
-        image_shape : (channels, rows, columns), or None.  With it, mirror images count as further rows, and each
-            component is symmetric or antisymmetric: `mirrored` makes a mirror image's components of the image's
-        rows : at most so many, drawn at random, are fitted to
-        seed : of the draw and of the iteration's start: the same bits on the same machine
+        Parameters
+        ----------
+        X : array (N, D)
+        components : int, K, at most D, and at most the rows fitted to
+        epsilon : float of at least 0, default 1
+            Added to each component's variance, in mean variances of a feature.
+        image_shape : (channels, rows, columns), or None
+            With it, mirror images count as further rows, and each component is symmetric or antisymmetric: `mirrored`
+            makes a mirror image's components of the image's.
+        rows : int, default 10,000: at most so many, drawn at random, are fitted to
+        seed : int, of the draw and of the iteration's start: the same bits on the same machine
 
-        Raises ValueError for input that does not fit, and where a component would have no variance to divide by.
+        Raises
+        ------
+        ValueError
+            For input that does not fit, and where a component would have no variance to divide by.
         """
         data = checks.features("X", X, np.shape(X)[-1] if np.ndim(X) else 0, np.dtype(np.float64))
         rng = np.random.default_rng(checks.whole("seed", seed, 0))
@@ -175,10 +187,16 @@ class Whitening:
     def fold(self, net: Net) -> Net:
         """A net on rows of D features that predicts what `net` predicts of their components, within rounding.
 
-        net : a TwoLayerNet or SoftmaxClassifier of K inputs, its normalization None (trained on floats) or equal to
-            `decoding` (trained on codes, whose rounding the folded net does without).  It is left as it is
+        Parameters
+        ----------
+        net : a TwoLayerNet or SoftmaxClassifier of K inputs
+            Its normalization is None (trained on floats) or equal to `decoding` (trained on codes, whose rounding the
+            folded net does without).  It is left as it is.
 
-        Raises ValueError for another one.
+        Raises
+        ------
+        ValueError
+            For another one.
         """
         if not isinstance(net, Classifier) or net.input_size != len(self.offset):
             raise ValueError(f"net is {net!r}, expected a model of {len(self.offset)} inputs")

@@ -30,11 +30,18 @@ OWN = ("X", "y", "X_val", "y_val", "threads", "verbose", "callback", "checkpoint
 class LogUniform:
     """Numbers between low and high whose logarithm is uniformly distributed: for learning rates and strengths.
 
-    low, high : numbers, 0 < low < high
-    integer : rounded to whole numbers, for sizes and counts (default False)
+    (Bergstra and Bengio, "Random search for hyper-parameter optimization", 2012, draw rates and sizes so.)
 
-    Raises ValueError for other bounds.  (Bergstra and Bengio, "Random search for hyper-parameter optimization",
-    2012, draw rates and sizes so.)
+    Parameters
+    ----------
+    low, high : numbers, 0 < low < high
+    integer : bool, default False
+        Rounded to whole numbers, for sizes and counts.
+
+    Raises
+    ------
+    ValueError
+        For other bounds.
     """
 
     low: float

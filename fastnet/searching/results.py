@@ -50,10 +50,16 @@ class Clock:
 class SearchProgress:
     """Where a search stands, for its callback: called whenever a point has finished.
 
-    done, total : points
-    point : the values of the one that has just finished, by name;  row : its line of the table
-    best_val : the best validation accuracy so far, nan before there is one
-    seconds : since the search began;  seconds_left : what the rest will take at the pace so far
+    Attributes
+    ----------
+    done, total : int
+        Points.
+    point, row : dict
+        The values of the one that has just finished, by name, and its line of the table.
+    best_val : float
+        The best validation accuracy so far, nan before there is one.
+    seconds, seconds_left : float
+        Since the search began, and what the rest will take at the pace so far.
     """
 
     done: int
@@ -69,13 +75,15 @@ class SearchProgress:
 class Search:
     """The outcome of a search.
 
+    Attributes
+    ----------
     results : {values of a point: (train_accuracy, val_accuracy)}, in the grid's order; nan where there is no net
     table : a dictionary for each point, the best first and failures last; `pandas.DataFrame(search.table)` takes it
-    best_net : the net of the best point;  best_stats : what its train returned;  best_val : its validation accuracy
-    best_point : its values by name
-
-    The last four are those of the point that is first by `metric`, of equals the first in the grid's order; None,
-    None, nan and None if no point was trained to its end.
+    best_net : the net of the best point
+        It is first by `metric`, of equals the first in the grid's order.  None if no point was trained to its end.
+    best_stats : what its train returned, or None
+    best_val : its validation accuracy, or nan
+    best_point : its values by name, or None
     """
 
     finished: tuple[tuple[Point, Row], ...]  # in the grid's order

@@ -45,35 +45,53 @@ def search(
 ) -> Search:
     """Train a net for each combination of hyper-parameters, side by side, and keep the best.
 
-    build : called with keyword arguments, returns an untrained model; functools.partial(fastnet.TwoLayerNet, 3072,
-        80, 10), or a function that sets `normalization` as well.  It is given `seed=`, derived from the combination
-        and the search's seed, if it takes one that is not in grid and not yet given by a partial
-    X, X_val : uint8, float32 or float64 arrays (num, D); y, y_val : integer arrays (num,), as for train.  All nets
-        read the same copy
-    grid : a dictionary; each name an argument of build or of train, whichever has it, each value a list, or a
-        LogUniform to draw from
-    samples : train so many different combinations, drawn from grid; None for all of them.  More samples go on
-        where fewer ended
-    seed : of the nets and of the drawing
-    workers : nets that train at once, one worker each; default as many as there are cores
+    Parameters
+    ----------
+    build : function of keyword arguments that returns an untrained model
+        functools.partial(fastnet.TwoLayerNet, 3072, 80, 10), or a function that sets `normalization` as well.  It is
+        given `seed=`, derived from the combination and the search's seed, if it takes one that is not in grid and not
+        yet given by a partial.
+    X, X_val : arrays (num, D) of uint8, float32 or float64, as for train
+        All nets read the same copy.
+    y, y_val : integer arrays (num,)
+    grid : dict
+        Each name is an argument of build or of train, whichever has it, each value a list, or a LogUniform to draw
+        from.
+    samples : int, or None (default) for all combinations
+        Train so many different ones, drawn from grid.  More samples go on where fewer ended.
+    seed : int, default 0, of the nets and of the drawing
+    workers : int, nets that train at once, one worker each; default as many as there are cores
     executor : a concurrent.futures.Executor to train on instead; of Dask, distributed.Client(...).get_executor()
-    journal : a file that keeps each finished combination; the same search with it resumes where another ended.
-        A combination that failed (not: diverged) is tried again then.  The best net is beside it, FILE.best.npz
-    refit : train the best combination anew, from the beginning, on X and X_val together (a copy of both), with all
-        threads; best_net and best_stats are then of that
+    journal : path of a file that keeps each finished combination
+        The same search with it resumes where another ended.  A combination that failed (not: diverged) is tried again
+        then.  The best net is beside it, FILE.best.npz.
+    refit : bool, default False
+        Train the best combination anew, from the beginning, on X and X_val together (a copy of both), with all threads;
+        best_net and best_stats are then of that.
     callback : called with a SearchProgress whenever a combination has finished
-    halving : successive halving by this factor, from 2 on: all start, of n the best n // halving go on.  Nets that
-        wait for their turn stay in memory
-    metric : what the best is best in, "val_accuracy" or "val_loss" (cross-entropy, without the L2 term)
-    train_settings : other arguments of train, the same for all nets; num_iters may be a function of a combination's
-        values, a dictionary by name.  A Clock is refused: by it the bits would depend on the machine
+    halving : int from 2 on, or None (default)
+        Successive halving by this factor: all start, of n the best n // halving go on.  Nets that wait for their
+        turn stay in memory.
+    metric : what the best is best in, "val_accuracy" (default) or "val_loss" (cross-entropy, without the L2 term)
+    **train_settings : other arguments of train, the same for all nets
+        num_iters may be a function of a combination's values, a dictionary by name.  A Clock is refused: by it the bits
+        would depend on the machine.
 
-    Returns a Search: results[(lr, reg)] = (train_accuracy, val_accuracy), table, best_net, best_stats, best_val.
-    The bits of all these do not depend on the order, the workers or the executor, except for the seconds.
+    Returns
+    -------
+    Search
+        results[(lr, reg)] = (train_accuracy, val_accuracy), table, best_net, best_stats, best_val.  The bits of all
+        these do not depend on the order, the workers or the executor, except for the seconds.
 
-    Raises ValueError for input that does not fit and for a journal of something else, OSError for one that cannot be
-    written, SearchError (a RuntimeError) for an executor that is shut down or broken, and where no net got trained.
-    Any exception once training has begun, Ctrl-C included, has what had finished as its attribute `search`.
+    Raises
+    ------
+    ValueError
+        For input that does not fit, and for a journal of something else.
+    OSError
+        For a journal that cannot be written.
+    SearchError
+        (A RuntimeError.)  For an executor that is shut down or broken, and where no net got trained.  Any exception
+        once training has begun, Ctrl-C included, has what had finished as its attribute `search`.
     """
     if not callable(build):
         raise ValueError(f"build is {build!r}, expected a function of keyword arguments that returns a model")

@@ -14,40 +14,61 @@ from fastnet.training import Progress
 class SoftmaxRegressionClassifier(Estimator):
     """Softmax regression: MLPClassifier without a hidden layer (`hidden_layer_sizes=()`), trained by fastnet.
 
-    All arguments but the last four are MLPClassifier's, with its meanings and its defaults, but for learning_rate_init.
+    All arguments but the last five are MLPClassifier's, with its meanings and its defaults, but for learning_rate_init.
 
+    Parameters
+    ----------
     solver : "adam" (default) or "sgd", with momentum; "lbfgs" is refused
-    alpha : strength of the L2 term, divided by the weight of the batch; default 1e-4
+    alpha : float, default 1e-4
+        Strength of the L2 term, divided by the weight of the batch.
     batch_size : int, or "auto": 200, at most all rows
-    learning_rate : "constant" (default), "invscaling" or "adaptive", which act on "sgd" alone; beyond these "linear"
-        (after a warm-up of a twentieth, to zero at max_iter), "cosine", one of fastnet.schedules, or a function from
-        iteration numbers to rates
-    learning_rate_init : default 1e-2; 1e-3, MLPClassifier's, leaves this convex problem half solved after 200 epochs of
-        a few steps
-    power_t : exponent of "invscaling", default 0.5
-    max_iter : epochs at most, default 200; a ConvergenceWarning says when they were not enough
-    shuffle : draw another order for each epoch, default True
-    random_state : int, RandomState or None; the same one gives the initial weights and batches of MLPClassifier
-    tol, n_iter_no_change : stop when neither loss nor, with early_stopping, validation score has gained tol (1e-4) in
-        more than so many (10) epochs in a row
-    verbose : write the loss of each epoch to standard output
-    warm_start : let fit go on from where the last one ended
+    learning_rate : "constant" (default), "invscaling" or "adaptive", which act on "sgd" alone
+        Beyond these "linear" (after a warm-up of a twentieth, to zero at max_iter), "cosine", one of fastnet.schedules,
+        or a function from iteration numbers to rates.
+    learning_rate_init : float, default 1e-2
+        1e-3, MLPClassifier's, leaves this convex problem half solved after 200 epochs of a few steps.
+    power_t : float, default 0.5
+        Exponent of "invscaling".
+    max_iter : int, default 200
+        Epochs at most; a ConvergenceWarning says when they were not enough.
+    shuffle : bool, default True
+        Draw another order for each epoch.
+    random_state : int, RandomState or None
+        The same one gives the initial weights and batches of MLPClassifier.
+    tol, n_iter_no_change : default 1e-4 and 10
+        Stop when neither loss nor, with early_stopping, validation score has gained tol in more than so many epochs in
+        a row.
+    verbose : bool, default False
+        Write the loss of each epoch to standard output.
+    warm_start : bool, default False
+        Let fit go on from where the last one ended.
     momentum, nesterovs_momentum : of "sgd", default 0.9 and True
-    early_stopping : stop by the score on a validation set, and keep the best weights; default False.  The set is
-        X_val, else validation_fraction (0.1) of the rows, stratified
+    early_stopping, validation_fraction : default False and 0.1
+        Stop by the score on a validation set, and keep the best weights.  The set is X_val, else that fraction of the
+        rows, stratified.
     beta_1, beta_2, epsilon : of "adam", default 0.9, 0.999, 1e-8
-    scale : "standard" (default): features less their mean, divided by their deviation; "mean"; or None, as
-        MLPClassifier does.  Part of the estimator, made while batches are gathered: no copy of the data is
+    scale : "standard" (default), "mean" or None
+        Features less their mean, divided by their deviation; less their mean; or as they are, as MLPClassifier does.
+        Part of the estimator, made while batches are gathered: no copy of the data is.
     class_weight : dictionary from labels to weights, "balanced", or None (default)
-    callback : called with a fastnet.Progress at the end of each epoch at least; ends training by returning True
+    callback : function, or None
+        Called with a fastnet.Progress at the end of each epoch at least; ends training by returning True.
     matmul_precision : "highest" (default), or of float32 and uint8 rows "high" or "medium", as fastnet.TwoLayerNet's
-    threads : workers; default as many cores as the work is worth.  Their number changes no bit of the result
+    threads : int; default as many as the work is worth
+        Workers.  Their number changes no bit of the result.
 
-    Attributes are MLPClassifier's (classes_, loss_, best_loss_, loss_curve_, validation_scores_,
-    best_validation_score_, n_iter_, t_, coefs_, intercepts_, n_layers_, n_outputs_, out_activation_, n_features_in_,
-    feature_names_in_), and
-    validation_loss_curve_ : list of floats, or None without validation set: its loss after each epoch, without L2
-    network_ : the fastnet model, with its normalisation.  Of two classes the first scores 0: a logistic output
+    Attributes
+    ----------
+    validation_loss_curve_ : list of floats, or None without validation set
+        Its loss after each epoch, without L2.
+    network_ : the fastnet model, with its normalisation
+        Of two classes the first scores 0: a logistic output.
+
+    Notes
+    -----
+    The other attributes are MLPClassifier's: `classes_`, `loss_`, `best_loss_`, `loss_curve_`, `validation_scores_`,
+    `best_validation_score_`, `n_iter_`, `t_`, `coefs_`, `intercepts_`, `n_layers_`, `n_outputs_`, `out_activation_`,
+    `n_features_in_`, `feature_names_in_`.
 
     X of float64 is trained on in float64; of float32 and uint8 in float32, without a copy.  Other numbers become
     float64.
@@ -115,9 +136,14 @@ class SoftmaxRegressionClassifier(Estimator):
 class TwoLayerClassifier(SoftmaxRegressionClassifier):
     """A network of one hidden ReLU layer: MLPClassifier's arguments, defaults and attributes, trained by fastnet.
 
-    hidden_layer_sizes : (units,) or int, default 100.  Two hidden layers are refused
+    Parameters
+    ----------
+    hidden_layer_sizes : (units,) or int, default 100; two hidden layers are refused
     activation : "relu"; others are refused
-    learning_rate_init : default 1e-3
+    learning_rate_init : float, default 1e-3
+
+    Notes
+    -----
     The other arguments and the attributes are those of SoftmaxRegressionClassifier.
     """
 

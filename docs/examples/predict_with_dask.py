@@ -24,4 +24,4 @@ if __name__ == "__main__":
     net.train(X, X[:, 0] % 10, num_iters=50, learning_rate=1e-6)
     many = da.random.default_rng(0).integers(0, 256, (50_000, 3072), dtype=np.uint8, chunks=(5_000, 3072))
     labels, counts = np.unique(predict(net, many).compute(), return_counts=True)
-    print(dict(zip(labels.tolist(), counts.tolist(), strict=True)))  # noqa: T201  # an example, not the library
+    print(dict(zip(labels.tolist(), counts.tolist(), strict=True)))

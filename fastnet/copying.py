@@ -1,0 +1,36 @@
+"""Copies and pickles of a model: parameters and settings, without what belongs to this process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastnet.engine.step.memory import Layer
+from fastnet.owning import OWNER, reads
+from fastnet.parameters import Parameters
+
+_OF_THE_PROCESS = ("_layers", "_params", "_scorers", "history", OWNER)  # attributes that are not pickled as they are
+
+
+class Copied:
+    """A model that can be copied and pickled."""
+
+    _params: Parameters
+    _scorers: dict[Any, Any]
+    history: dict[str, Any]
+
+    @reads
+    def __getstate__(self) -> dict[str, Any]:
+        params = {name: np.array(value) for name, value in self._params.items()}
+        return {name: value for name, value in vars(self).items() if name not in _OF_THE_PROCESS} | {"params": params}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        params = state.pop("params")
+        self._scorers, self.history = {}, {}
+        sizes = [value.shape for value in params.values() if value.ndim == 2]
+        self._layers = tuple(Layer.zeros(i, o, state["dtype"]) for i, o in sizes)
+        arrays = (array for layer in self._layers for array in (layer.W, layer.b))
+        self._params = Parameters(zip(params, arrays, strict=True))
+        vars(self).update(state)
+        self._params.update(params)

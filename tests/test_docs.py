@@ -1,0 +1,102 @@
+"""The manual: its code runs, prints what its pages show, draws their pictures.  And README.ru.md follows README.md."""
+
+import io
+import json
+import re
+import tokenize
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from docs import run as manual
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+matplotlib = pytest.importorskip("matplotlib")
+PAGES = sorted(DOCS.glob("*.md"))
+CIFAR10 = "cifar-10-batches-bin"
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory):
+    """CIFAR-10's binary form, small and easy: ten patterns under noise."""
+    folder = tmp_path_factory.mktemp("stand-in") / CIFAR10
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    patterns = rng.normal(128, 40, (10, 3, 8, 8)).repeat(4, axis=2).repeat(4, axis=3).reshape(10, 3072)
+    for name in (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"):
+        labels = np.arange(320) % 10
+        pixels = patterns[labels] + rng.normal(0, 40, (320, 3072))
+        records = np.column_stack([labels, np.clip(pixels, 0, 255)]).astype(np.uint8)
+        (folder / f"{name}.bin").write_bytes(records.tobytes())
+    return folder.parent
+
+
+@pytest.fixture
+def folder(tmp_path, stand_in, monkeypatch):
+    """Where a page is run: the data is where it says."""
+    (tmp_path / "data").symlink_to(stand_in, target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning", "ignore:unclosed:ResourceWarning")  # of Dask
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_runs_and_shows_what_comes_out(page, folder):
+    outputs = manual.run(page, folder)
+    for name in manual.pictures(page):
+        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+        assert (DOCS / "pictures" / name).stat().st_size < 100_000
+    for block, output in zip(manual.blocks(page), outputs, strict=True):
+        if block.language == "python" and output is not None:
+            assert (block.shown is None) == (output == "")
+            if "load_cifar10" not in page.read_text("utf-8"):
+                assert output == (block.shown or "")
+
+
+def test_pages_are_found_with_their_code():
+    found = {page.stem: manual.blocks(page) for page in PAGES}
+    assert sum(len(blocks) for blocks in found.values()) > 40
+    assert {block.code.splitlines()[0] for block in found["coming-from"]} >= set(manual.NEEDED)
+
+
+def test_included_files_have_tests_of_their_own():
+    tested = (ROOT / "tests/search/test_examples.py").read_text("utf-8")
+    included = re.findall(r"\{literalinclude} examples/(\S+)", "".join(page.read_text("utf-8") for page in PAGES))
+    assert sorted(included) == sorted(path.name for path in (DOCS / "examples").glob("*.py"))
+    assert all(f'"{name}"' in tested for name in included)
+
+
+def test_the_notebook_runs(folder, capsys):
+    matplotlib.use("agg")
+    cells = json.loads((DOCS / "assignment.ipynb").read_text("utf-8"))["cells"]
+    names = {}
+    for cell in (cell for cell in cells if cell["cell_type"] == "code"):
+        assert cell["outputs"] == []
+        code = "".join(line for line in cell["source"] if not line.startswith("%"))
+        exec(compile(code, cell["id"], "exec"), names)
+    assert "W1 max relative error" in capsys.readouterr().out
+    assert names["test_acc"] > 0.5
+
+
+def commands(readme):
+    """What a reader types: the code without comments, and the commands of the table."""
+    text = (ROOT / readme).read_text("utf-8")
+    python = ["".join(uncommented(code)) for code in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)]
+    sh = re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
+    windows = re.findall(r"`(py -m venv .*?)`", text)
+    table = re.findall(r"^\| `(fastnet .*?)` \|", text, re.M)
+    return {"python": python, "sh": sh, "windows": windows, "table": table}
+
+
+def uncommented(code):
+    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        if token.type not in (tokenize.COMMENT, tokenize.NL):
+            yield f"{token.string} "
+
+
+def test_both_readmes_have_the_same_commands():
+    english = commands("README.md")
+    assert all(english.values())
+    assert commands("README.ru.md") == english
