@@ -18,6 +18,8 @@ html_copy_source = False
 myst_enable_extensions = ["attrs_inline"]
 myst_heading_anchors = 3
 
+smartquotes = False  # "he" is code
+
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say more: shapes and units
 numpydoc_show_class_members = False  # autodoc shows them

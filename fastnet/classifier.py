@@ -69,12 +69,12 @@ class Classifier(Copied, Described):
 
     @property
     def input_size(self) -> int:
-        """D."""
+        """D, the number of inputs."""
         return self._layers[0].inputs
 
     @property
     def output_size(self) -> int:
-        """C."""
+        """C, the number of classes."""
         return self._layers[-1].outputs
 
     @property

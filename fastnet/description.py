@@ -27,12 +27,12 @@ class Described:
 
     @property
     def input_size(self) -> int:
-        """D."""
+        """D, the number of inputs."""
         raise NotImplementedError
 
     @property
     def output_size(self) -> int:
-        """C."""
+        """C, the number of classes."""
         raise NotImplementedError
 
     @property

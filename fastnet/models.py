@@ -75,7 +75,7 @@ class TwoLayerNet(Classifier):
 
     @property
     def hidden_size(self) -> int:
-        """H."""
+        """H, the number of hidden units."""
         return self._layers[0].outputs
 
 
