@@ -1,8 +1,10 @@
 """The manual: its code runs, prints what its pages show, draws their pictures.  And README.ru.md follows README.md."""
 
+import ast
 import io
 import json
 import re
+import sys
 import tokenize
 from pathlib import Path
 
@@ -68,16 +70,22 @@ def test_included_files_have_tests_of_their_own():
     assert all(f'"{name}"' in tested for name in included)
 
 
-def test_the_notebook_runs(folder, capsys):
+def test_the_notebook_runs_and_shows_its_figures(folder, capsys, monkeypatch):
     matplotlib.use("agg")
+    displayed = []
+    monkeypatch.setattr(sys, "displayhook", displayed.append)
     cells = json.loads((DOCS / "assignment.ipynb").read_text("utf-8"))["cells"]
     names = {}
     for cell in (cell for cell in cells if cell["cell_type"] == "code"):
         assert cell["outputs"] == []
         code = "".join(line for line in cell["source"] if not line.startswith("%"))
-        exec(compile(code, cell["id"], "exec"), names)
+        for statement in ast.parse(code).body:  # "single" displays, as notebooks do
+            exec(compile(ast.Interactive([statement]), cell["id"], "single"), names)
     assert "W1 max relative error" in capsys.readouterr().out
     assert names["test_acc"] > 0.5
+    figures = [value for value in displayed if hasattr(value, "savefig")]
+    assert len(figures) == 5
+    assert all(figure.axes for figure in figures)  # notebooks show no figure without axes
 
 
 def commands(readme):

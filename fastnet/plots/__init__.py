@@ -8,8 +8,8 @@
 
 Each function draws into the axes given as `ax`, in the colours of their style, or makes a figure of its own, and
 returns the `matplotlib.figure.Figure`.  It is made without pyplot: no global state, no window, no display needed.
-Save one with `figure.savefig("name.png")`; a notebook shows it by itself.  matplotlib is an extra, imported on first
-use.
+Save one with `figure.savefig("name.png")`; after `%matplotlib inline` a notebook shows it by itself.  matplotlib is an
+extra, imported on first use.
 """
 
 from fastnet.plots.curves import accuracy_curves, loss_curve

@@ -41,15 +41,13 @@ def weight_tiles(W: ArrayLike, image_shape: tuple[int, ...], ax: Axes | None = N
     tiles = _tiles(np.asarray(W, dtype=np.float64), image_shape)
     sheet = _sheet(tiles)
     rows, columns = sheet.shape[:2]
-    if ax is not None:
-        ax.imshow(sheet, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
-        ax.set_axis_off()
-        return figure_of(ax)
-    # A whole number of dots a weight, and no resampling: every weight is a crisp square.
-    dots = max(1, 1000 // max(rows, columns))
-    figure = new_figure(columns * dots / DPI, rows * dots / DPI, layout=None)
-    figure.figimage(sheet.repeat(dots, axis=0).repeat(dots, axis=1), cmap="gray", vmin=0.0, vmax=1.0)
-    return figure
+    if ax is None:
+        # A whole number of dots a weight: every weight is a crisp square.  Without axes a notebook would show nothing.
+        dots = max(1, 1000 // max(rows, columns))
+        ax = new_figure(columns * dots / DPI, rows * dots / DPI, layout=None).add_axes((0.0, 0.0, 1.0, 1.0))
+    ax.imshow(sheet, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
+    ax.set_axis_off()
+    return figure_of(ax)
 
 
 def misclassified(
