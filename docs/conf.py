@@ -14,6 +14,7 @@ html_title = f"fastnet {release}"
 html_static_path = ["static"]
 html_css_files = ["side-by-side.css"]
 html_copy_source = False
+html_show_copyright = False
 
 myst_enable_extensions = ["attrs_inline"]
 myst_heading_anchors = 3
