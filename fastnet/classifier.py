@@ -214,7 +214,7 @@ class Classifier(Copied, Described):
             For input that does not fit, and a model that is being trained.  The parameters are untouched.
         DivergenceError
             For a loss or parameters that are not finite any more.  It, Ctrl-C and exceptions of the callback leave
-            the parameters as of the last finished iteration, and carry the `history`.
+            the parameters as of the last iteration in the `history` that they carry.
 
         Warns
         -----

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 History = dict[str, list[float]]
 Array = NDArray[Any]
 
-SHARE = 0.01  # of the time of training may go into copies
+SHARE = 0.005  # of the time of training may go into copies
+_NOT_DONE = -1.0  # an accuracy
+_NO_STEPS = np.empty((2, 0))
 
 
 class DivergenceError(FloatingPointError):
@@ -56,9 +58,15 @@ class Steps(Protocol):
         """All arrays that steps change and the next ones depend on: the parameters, and the update rule's own."""
 
     def run(
-        self, rows: NDArray[np.int64], coefficients: Array, reg: Array, shares: Array | None
+        self, rows: NDArray[np.int64], coefficients: Array, reg: Array, shares: Array | None, history: Array | None
     ) -> tuple[Array, Array]:
-        """A step for each row of coefficients: its loss before the update, and its accuracy."""
+        """A step for each row of coefficients: its loss before the update, and its accuracy, the rows of history.
+
+        Interrupted, it leaves the steps that are done, and history as it was beyond them.
+        """
+
+    def finite(self) -> bool:
+        """Whether the parameters that the last step left are finite."""
 
 
 class Guard:
@@ -68,69 +76,86 @@ class Guard:
     does not depend on how the steps are cut up.  (What a callback has written into the parameters since is lost then.)
     """
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: Steps, done: int) -> None:
         self._steps = steps
-        self._kept = [array.copy() for array in steps.state]
-        self._since: list[Callable[[int | None], tuple[Array, Array]]] = []
+        self._kept = done, [array.copy() for array in steps.state]  # after so many iterations
+        self._since: list[Callable[[int | None], None]] = []
         self._next_copy = time.perf_counter()
+        self._stretch = done, _NO_STEPS
 
-    def run(
-        self, rows: NDArray[np.int64], coefficients: Array, reg: Array, shares: Array | None
-    ) -> tuple[Array, Array]:
-        """As Steps.run; but only so many steps, and losses, as stayed finite and left finite parameters."""
+    @property
+    def stretch(self) -> tuple[int, Array, Array]:
+        """The last run, at any moment: how many iterations came before, the losses and accuracies of those since.
 
-        def first(count: int | None) -> tuple[Array, Array]:
+        With both the parameters are as of so many iterations.
+        """
+        began, history = self._stretch
+        losses, accuracies = history[:, : np.count_nonzero(history[1] != _NOT_DONE)]
+        return began, losses, accuracies
+
+    def run(self, rows: NDArray[np.int64], coefficients: Array, reg: Array, shares: Array | None) -> bool:
+        """As Steps.run; but only so many steps as stayed finite and left finite parameters.  Whether all did."""
+
+        def first(count: int | None, history: Array | None = None) -> None:
             some = slice(count)
-            return self._steps.run(rows[some], coefficients[some], reg[some], None if shares is None else shares[some])
+            parts = None if shares is None else shares[some]
+            self._steps.run(rows[some], coefficients[some], reg[some], parts, history)
 
-        losses, accuracies = first(None)
-        self._since.append(first)
-        finite = np.isfinite(losses)
-        if finite.all() and self._is_finite():
-            self._keep()
-            return losses, accuracies
-        count = self._go_back(len(losses) if finite.all() else int(finite.argmin()))
-        return losses[:count], accuracies[:count]
+        began, losses, _ = self.stretch
+        began, history = began + len(losses), np.full((2, len(coefficients)), _NOT_DONE)
+        self._stretch = began, history
+        try:
+            first(None, history)
+            self._since.append(first)
+            finite = np.isfinite(history[0])
+            if finite.all() and self._steps.finite():
+                self._keep(began + len(finite))
+                return True
+        except BaseException:  # an interrupt must not leave what may not be finite
+            if not (np.isfinite(self.stretch[1]).all() and self._steps.finite()):
+                self._restore()
+            raise
+        self._go_back(began, history[:, : len(finite) if finite.all() else finite.argmin()])
+        return False
 
-    def _is_finite(self) -> bool:
-        return all(bool(np.isfinite(array).all()) for array in self._steps.parameters)
-
-    def _keep(self) -> None:
-        """Copy the state, unless that took too long of late."""
+    def _keep(self, done: int) -> None:
+        """Copy the state after so many iterations, unless that took too long of late."""
         began = time.perf_counter()
         if began < self._next_copy:
             return
-        for kept, array in zip(self._kept, self._steps.state, strict=True):
-            np.copyto(kept, array)
+        self._kept = done, [array.copy() for array in self._steps.state]
         self._since.clear()
         self._next_copy = time.perf_counter() + (time.perf_counter() - began) / SHARE
 
-    def _go_back(self, most: int) -> int:
-        """Take back steps of the last run: `most`, whose losses are finite, or fewer, stay done.  Returns how many."""
+    def _go_back(self, began: int, history: Array) -> None:
+        """Take back steps of the last run: those of history, whose losses are finite, or fewer, stay done."""
         *before, last = self._since
         self._since, self._next_copy = [], 0.0
         try:
             self._restore()
             for again in before:
                 again(None)
-            if not self._is_finite():  # a callback had written into the parameters: what was kept is what there is
+            if before and not self._steps.finite():  # a callback had written into the parameters
                 self._restore()
-                return 0
-            self._keep()
-            low, high = 0, most  # what is not finite stays so
+                return
+            self._keep(began)
+            low, high = 0, history.shape[1]  # what is not finite stays so
             while low < high:
                 middle = (low + high + 1) // 2
                 self._restore()
                 last(middle)
-                low, high = (middle, high) if self._is_finite() else (low, middle - 1)
+                low, high = (middle, high) if self._steps.finite() else (low, middle - 1)
             self._restore()
             if low:
                 last(low)
-        except BaseException:  # an interrupt must not leave what may not be finite
+                self._stretch = began, history[:, :low]
+        except BaseException:
             self._restore()
             raise
-        return low
 
     def _restore(self) -> None:
-        for kept, array in zip(self._kept, self._steps.state, strict=True):
+        """Put the state back to what was kept."""
+        done, state = self._kept
+        for kept, array in zip(state, self._steps.state, strict=True):
             np.copyto(array, kept)
+        self._stretch = done, _NO_STEPS

@@ -116,7 +116,8 @@ class Plan:
 class History:
     """What training leaves behind: a loss for each iteration, two accuracies and a loss for each finished epoch.
 
-    val_accuracy and val_loss are of the parameters at the end, None until there.
+    The last epoch of a training that ends early may lack what is of the validation set.  val_accuracy and val_loss are
+    of the parameters at the end, None until there.
     """
 
     loss_history: list[float] = field(default_factory=list)
@@ -125,6 +126,20 @@ class History:
     val_loss_history: list[float] = field(default_factory=list)
     val_accuracy: float | None = None
     val_loss: float | None = None
+
+    def note(self, guard: Guard, per_epoch: int) -> int:
+        """Have the iterations that the parameters have been through, and no others.  Returns how many.
+
+        To do it again changes nothing.
+        """
+        began, losses, accuracies = guard.stretch
+        done = began + len(losses)
+        ends = range(began // per_epoch * per_epoch + per_epoch - 1, done, per_epoch)  # the last iterations of epochs
+        self.loss_history[began:] = losses.tolist()
+        self.train_acc_history[began // per_epoch :] = [float(accuracies[k - began]) for k in ends]
+        for of_validation in (self.val_acc_history, self.val_loss_history):
+            del of_validation[done // per_epoch :]
+        return done
 
 
 class _Pace:
@@ -158,10 +173,10 @@ def run(
     """
     by_epoch = validate is not None or any(getattr(callback, "every_epoch", True) for callback in callbacks)
     done, over = (0, False) if keeper is None else (keeper.done, keeper.over)
-    pace, guard = _Pace(), Guard(trainer)
+    pace, guard = _Pace(), Guard(trainer, done)
     start = time.perf_counter()
     stop = over
-    with _carrying(history):
+    with _carrying(history, lambda: history.note(guard, plan.iterations_per_epoch)):
         while done < plan.num_iters and not stop:
             count = min(pace.steps, plan.num_iters - done)
             if by_epoch:
@@ -174,15 +189,12 @@ def run(
             began = time.perf_counter()
             drawn = batches.take(count)
             reg = np.broadcast_to(plan.reg(drawn.weight), count)
-            losses, accuracies = guard.run(drawn.rows, coefficients, reg, drawn.shares)
+            finite = guard.run(drawn.rows, coefficients, reg, drawn.shares)
             pace.observe(count, time.perf_counter() - began)
-            history.loss_history += losses.tolist()
-            ends = [k for k in range(done + 1, done + len(losses) + 1) if k % plan.iterations_per_epoch == 0]
-            history.train_acc_history += [float(accuracies[k - done - 1]) for k in ends]
-            done += len(losses)
-            if len(losses) < count:
+            done = history.note(guard, plan.iterations_per_epoch)
+            if not finite:
                 raise DivergenceError(done, history.loss_history[-1] if done else None, vars(history))
-            if ends and validate is not None:
+            if validate is not None and done % plan.iterations_per_epoch == 0:
                 scored = validate()
                 history.val_acc_history.append(scored.accuracy)
                 history.val_loss_history.append(scored.loss)
@@ -216,11 +228,12 @@ def _steps_to(callback: Punctual, done: int) -> int:
 
 
 @contextmanager
-def _carrying(history: History) -> Iterator[None]:
-    """What ends a training early carries the histories so far, as its attribute `history`."""
+def _carrying(history: History, note: Callable[[], object]) -> Iterator[None]:
+    """What ends a training early carries the histories so far, as its attribute `history`, when all is noted."""
     try:
         yield
     except BaseException as error:
+        note()
         error.history = vars(history)  # type: ignore[attr-defined]  # no exception declares it
         raise
 

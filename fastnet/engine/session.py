@@ -6,6 +6,8 @@ Nothing above this file knows of tiles, lines or workers; nothing below checks i
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,7 +34,7 @@ from fastnet.engine.step.programs import AnyTile, Plan, Steps, Tiles
 from fastnet.engine.step.rules import GRADIENT, Rule
 from fastnet.engine.threads import barrier
 from fastnet.engine.threads.units import new_tickets
-from fastnet.engine.threads.workers import run_on_workers
+from fastnet.engine.threads.workers import run_on_workers, run_waiting
 
 BLOCK_ROWS = 256  # rows whose activations stay in a second-level cache
 SCORED_ROWS = 120  # the same where all slices are one worker's; whole tiles of 4, 5, 6 or 8 rows
@@ -42,6 +44,10 @@ SMALLEST_SLICE = 128  # features
 # a step, under a microsecond), and in a single call, where a thread must be woken first (some 50 us).
 WORTH_IN_A_RUN = 500_000
 WORTH_IN_A_CALL = 5_000_000
+# From here on a step, or a call, is one that Ctrl-C must be able to end: some 20 ms on one core.  To wait for it on
+# another thread costs 50 us.
+LONG = 1_000_000_000
+A_ROW = 1000  # multiply-adds that a row takes as long as, whatever its layers
 _NO_ARRAY = np.empty((0, 0))  # in the place of an array that has been let go: no program reads it
 
 
@@ -99,6 +105,29 @@ def workers_for(threads: int | None, multiply_adds: int, worth: int) -> int:
 def _multiply_adds(rows: int, layers: tuple[Layer, ...]) -> int:
     """Of the products of all layers one way, padding included."""
     return rows * sum(layer.inputs * int(layer.weight.shape[1]) for layer in layers)
+
+
+def _run(
+    program: Any,
+    arguments: Callable[[int], tuple[Any, ...]],
+    workers: int,
+    meeting: Matrix,
+    rows: int,
+    multiply_adds: int,
+) -> None:
+    """Run a program on so many workers.  A step, or the call, is of so many rows and multiply-adds.
+
+    Ctrl-C is raised when all have returned: at once where that is long, else at the end.
+    """
+
+    def work() -> None:
+        run_on_workers(lambda worker: program(*arguments(worker)), workers, lambda: barrier.abort(meeting))
+
+    # No signal reaches any other thread than the main one.
+    if multiply_adds + A_ROW * rows < LONG or threading.current_thread() is not threading.main_thread():
+        work()
+    else:
+        run_waiting(work, lambda: barrier.stop(meeting))
 
 
 def _matrix(rows: int, columns: int, dtype: np.dtype, odd: bool = False) -> Matrix:
@@ -167,7 +196,8 @@ class Trainer:
         self._plan = plan._replace(frozen=frozen)
         self._fixed = None if digits is None else fixed_for(digits, self._plan, source, layers[0])
         self._dtype = layers[0].weight.dtype
-        wanted = workers_for(threads, 2 * _multiply_adds(rows, layers), worth)
+        self._multiply_adds = 2 * _multiply_adds(rows, layers)
+        wanted = workers_for(threads, self._multiply_adds, worth)
         self.workers = min(wanted, programs.most_units(self._plan, self._tiles.forward.mr, layers[0].inputs))
         self._activations = _activations(self._plan, layers, training=True)
         self._scratch = [_scratch(self._plan, layers, digits) for _ in range(self.workers)]
@@ -183,15 +213,21 @@ class Trainer:
         return Affine(parameter(layer.weight, groups), parameter(layer.bias, 1), layer.inputs, layer.outputs)
 
     def run(
-        self, rows: np.ndarray, coefficients: np.ndarray, reg: np.ndarray, shares: np.ndarray | None = None
+        self,
+        rows: np.ndarray,
+        coefficients: np.ndarray,
+        reg: np.ndarray,
+        shares: np.ndarray | None = None,
+        history: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """A step for each row of coefficients, with an L2 strength each.
 
         rows (steps or 1, N) are the data set's rows of each step, shares their parts in its loss: None is 1 / N.
-        Returns the loss of each step, before its update, and its accuracy.
+        Returns the loss of each step, before its update, and its accuracy: the rows of history (2, steps), which a
+        caller may bring.  Ctrl-C leaves there what it was beyond the steps that are done.
         """
-        count = len(coefficients)
-        history = np.zeros((2, count))
+        if history is None:
+            history = np.empty((2, len(coefficients)))
         with np.errstate(under="ignore"):  # to 0 is right
             strengths = reg.astype(self._dtype).reshape(1, -1)
             steps = Steps(Matrix(coefficients.astype(self._dtype)), Matrix(strengths), Matrix(history))
@@ -208,9 +244,9 @@ class Trainer:
         kinds = self._source.X.dtype, self._source.mean.dtype, self._dtype
         key = self._tiles, self._rule, *kinds, self._affines[1] is None, shares is None
         program = compiled_for(programs.train, key, lambda: arguments(0))
-        run_on_workers(lambda worker: program(*arguments(worker)), self.workers, lambda: barrier.abort(meeting))
-        losses, hits = history
-        return losses, hits / self._plan.rows if shares is None else hits
+        _run(program, arguments, self.workers, meeting, self._plan.rows, self._multiply_adds)
+        losses, accuracies = history
+        return losses, accuracies
 
     @property
     def parameters(self) -> list[np.ndarray]:
@@ -222,6 +258,18 @@ class Trainer:
         """All that steps change and later ones depend on: the parameters, and what the rule keeps beside each."""
         kept = [(parameter.state1, parameter.state2) for parameter in self._parameters]
         return self.parameters + [state.array for pair in kept for state in pair if state is not None]
+
+    def finite(self) -> bool:
+        """Whether the parameters that the last step left are finite.
+
+        The squares of weights, which each update sums, tell that: to look at a million weights takes a millisecond.
+        """
+        return all(
+            bool(np.isfinite(affine.weight.squares.array).all() or np.isfinite(affine.weight.value.array).all())
+            and bool(np.isfinite(affine.bias.value.array).all())
+            for affine in self._affines
+            if affine is not None
+        )
 
     @property
     def _parameters(self) -> list[Parameter]:
@@ -255,7 +303,7 @@ def loss_and_gradients(
 
 
 class Scorer:
-    """Scores of data sets like a first one: as many rows, of the same type.
+    """Scores of data sets like a first one: as many rows, of the same type.  Interrupted once, it is of no more use.
 
     The program, its memory and its arguments are kept from one call to the next, which only puts other arrays in
     their places: to make them anew would take a quarter as long as to score an image.
@@ -269,8 +317,9 @@ class Scorer:
         self._wanted = self._digits_for(like)
         digits, plan, tiles = trusted(matmul_precision, like, layers, rows, SCORED_ROWS)
         self._fixed = None if digits is None else fixed_for(digits, plan, like, layers[0], training=False)
-        self._meeting = None if digits is None else barrier.new_barrier()
-        wanted = workers_for(threads, _multiply_adds(rows, layers), WORTH_IN_A_CALL)
+        self._meeting = barrier.new_barrier()
+        self._multiply_adds = _multiply_adds(rows, layers)
+        wanted = workers_for(threads, self._multiply_adds, WORTH_IN_A_CALL)
         self._workers = min(wanted, plan.blocks)
         self._shape, self._dtype = (rows, layers[-1].outputs), dtype
         # Without labels: the program's types must be those that its key tells.
@@ -306,13 +355,10 @@ class Scorer:
         self._tickets.array.fill(0)
         if self._fixed is not None:
             set_normalization(self._fixed, source)
-        run_on_workers(lambda worker: self._program(*self._arguments[worker]), self._workers, self._abort)
+        arguments = self._arguments.__getitem__
+        _run(self._program, arguments, self._workers, self._meeting, self._shape[0], self._multiply_adds)
         self._let_go()
         return scores
-
-    def _abort(self) -> None:
-        if self._meeting is not None:
-            barrier.abort(self._meeting)
 
     def _let_go(self) -> None:
         """Keep the caller's arrays no longer than the call."""

@@ -16,7 +16,7 @@ from fastnet.engine.session import Trainer
 from fastnet.engine.step.memory import Layer, Source
 from fastnet.engine.step.rules import Rule
 from fastnet.engine.threads import barrier, workers
-from fastnet.engine.threads.workers import run_on_workers
+from fastnet.engine.threads.workers import run_on_workers, run_waiting
 
 
 def zeros(rows, columns):
@@ -36,6 +36,15 @@ def rounds(meeting, workers, worker, count, seen, counts):
         if not barrier.wait(meeting, workers):
             return False
     return True
+
+
+@kernel.program
+def stopping(meeting, workers, worker, counts):
+    """A round that is left where all are told to stop."""
+    if not barrier.wait_or_leave(meeting, worker, workers):
+        return False
+    counts[worker, 0] += 1
+    return barrier.wait(meeting, workers)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 8])
@@ -139,7 +148,7 @@ def test_a_forked_child_makes_workers_of_its_own():
     code = """
 import os, sys, warnings
 warnings.simplefilter("ignore")  # Python 3.12 warns of forking a process with threads: that is the case here
-from fastnet.engine.threads.workers import run_on_workers
+from fastnet.engine.threads.workers import run_on_workers, run_waiting
 run_on_workers(lambda w: None, 3, lambda: None)
 child = os.fork()
 if child == 0:
@@ -297,3 +306,30 @@ def test_idle_threads_go_and_others_come(monkeypatch):
             assert not thread.is_alive()
         assert workers._idle == []
     assert sorted(seen) == sorted([*range(6)] * 2)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this platform has no signals to threads")
+def test_ctrl_c_stops_work_that_is_waited_for_and_is_raised_after_it(monkeypatch):
+    stopped, done, main = threading.Event(), [], threading.get_ident()
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def work():
+        signal.pthread_kill(main, signal.SIGINT)
+        done.append(stopped.wait(60))  # only so that one that is not stopped fails
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_waiting(work, stopped.set)
+    finally:
+        signal.signal(signal.SIGINT, old)
+    assert done == [True]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_workers_that_are_stopped_leave_together(workers):
+    meeting, rounds_done = barrier.new_barrier(), zeros(workers, 8)
+    barrier.stop(meeting)
+    done = []
+    run_on_workers(lambda w: done.append(stopping(meeting, workers, w, rounds_done)), workers, lambda: None)
+    assert done == [False] * workers
+    assert rounds_done.array[:, 0].tolist() == [0] * workers

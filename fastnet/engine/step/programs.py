@@ -41,7 +41,7 @@ from fastnet.engine.step.phases import (
     transpose,
     weight_group,
 )
-from fastnet.engine.threads.barrier import wait
+from fastnet.engine.threads.barrier import to_stop, wait, wait_or_leave
 from fastnet.engine.threads.units import put_back, share, smaller, take
 
 FORWARD, MIDDLE, BACKWARD1, BACKWARD2, START, WEIGHTS, GRADIENT, PHASES = 0, 1, 2, 3, 4, 5, 6, 7
@@ -76,8 +76,7 @@ class Plan(NamedTuple):
 class Steps(NamedTuple):
     """The steps of one call: a row of coefficients of the update rule for each, and a row of their L2 strengths.
 
-    history receives the loss of each step in its first row, the hits in its second: the part of the rows that were
-    right where batches have shares, else their number.
+    history receives the loss of each finished step in its first row, its accuracy in its second.
     """
 
     coefficients: Matrix
@@ -225,15 +224,15 @@ def pack_units(phase, tile, layer, fixed, own, tickets, worker, workers):
 
 @kernel
 def mean_of(total, shares, rows):
-    """The part of a block's loss in the mean over all rows; shares have divided it already."""
+    """What a sum over rows is in the mean over so many; shares have divided it already."""
     return total / rows if shares is None else total
 
 
 @program
 def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, barrier, tickets, worker, workers):
-    """A step of gradient descent for each row of coefficients; False when the run was aborted.
+    """A step of gradient descent for each row of coefficients; False when the run was aborted, or stopped.
 
-    scratch is this worker's own.
+    scratch is this worker's own.  A step that has begun its update ends it; of one that has not, nothing is left.
     """
     mr = tile_mr(tiles.forward)
     d_first = a.scores if layer2 is None else a.d_hidden
@@ -267,7 +266,7 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
                 if unit < 0:
                     break
                 forward_unit(unit, tiles.forward, plan, block, layer1, fixed, scratch, a.partial)
-            if not wait(barrier, workers):
+            if not wait_or_leave(barrier, worker, workers):  # of the last block, too, nothing is updated yet
                 return False
 
             put_back(tickets, FORWARD, worker, workers)
@@ -311,7 +310,7 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
                 )  # fmt: skip
             if last and worker == 0:
                 steps.history[0, k] = loss
-                steps.history[1, k] = hits
+                steps.history[1, k] = mean_of(hits, batch.shares, plan.rows)
             # What a worker reads next may be what another has just updated, or has yet to read.
             if not wait(barrier, workers):
                 return False
@@ -320,7 +319,7 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
 
 @program
 def score(tiles, plan, batch, layer1, layer2, fixed, a, scratch, out, barrier, tickets, worker, workers):
-    """The scores of all blocks; a and scratch are this worker's own."""
+    """The scores of all blocks, unless the run is stopped; a and scratch are this worker's own."""
     if fixed is not None:
         forget_scales(scratch.fixed)
         pack_units(START, tiles.forward, layer1, fixed, scratch.fixed, tickets, worker, workers)
@@ -332,7 +331,7 @@ def score(tiles, plan, batch, layer1, layer2, fixed, a, scratch, out, barrier, t
                 return False
     while True:
         block = take(tickets, FORWARD, plan.blocks, worker, workers)
-        if block < 0:
+        if block < 0 or to_stop(barrier):
             break
         first = block * plan.block_rows
         rows = smaller(plan.block_rows, plan.rows - first)

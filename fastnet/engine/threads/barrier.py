@@ -1,7 +1,10 @@
 """A barrier for workers inside compiled code: they spin, then give way, and can be told to leave.
 
-Its state is the number of arrivals, the generation and the abort flag.  It is the sense-reversing kind of
+Its state is the number of arrivals, the generation and three flags.  It is the sense-reversing kind of
 Mellor-Crummey and Scott (1991) with a counting generation.
+
+They leave in two ways.  abort is for a worker that will never come: whoever waits for it leaves at once, each for
+itself.  stop is for workers that are all there: they leave together, where no work is half done.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from fastnet.engine.emitting import atomics
 from fastnet.engine.emitting.arrays import Matrix
 from fastnet.engine.emitting.atomics import SPACING, increment, read, write
 
-ARRIVED, GENERATION, ABORT = (n * SPACING for n in range(3))
+ARRIVED, GENERATION, ABORT, STOP, LEAVING = (n * SPACING for n in range(5))
 
 # A worker that is only late arrives within this many pauses (about 50 us); after that it has probably lost
 # its core to another process, or shares it with the one that waits, and waiting must free the core.
@@ -27,7 +30,7 @@ PATIENCE = 2000
 
 def new_barrier() -> Matrix:
     """The state of a barrier at which nobody waits."""
-    return atomics.new(3)
+    return atomics.new(5)
 
 
 @intrinsic
@@ -76,6 +79,28 @@ def wait(barrier, workers):
         else:
             _yield()
     return read(barrier, ABORT) == 0
+
+
+@kernel
+def wait_or_leave(barrier, worker, workers):
+    """The same; False for all of them alike where they are to stop.
+
+    The first worker's word counts.  It has no other before they all have met again: this must not be the only barrier.
+    """
+    if worker == 0:
+        write(barrier, LEAVING, read(barrier, STOP))
+    return wait(barrier, workers) and read(barrier, LEAVING) == 0
+
+
+@kernel
+def to_stop(barrier):
+    """Whether stop has been called: of workers that do not meet."""
+    return read(barrier, STOP) != 0
+
+
+def stop(barrier: Matrix) -> None:
+    """Have all workers leave together, when they meet at wait_or_leave."""
+    barrier.array[0, STOP] = 1
 
 
 def abort(barrier: Matrix) -> None:

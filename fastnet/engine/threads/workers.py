@@ -117,6 +117,14 @@ def run_on_workers(task: Task, workers: int, abort: Callable[[], object]) -> Non
         raise errors[0]
 
 
+def run_waiting(work: Callable[[], object], stop: Callable[[], object]) -> None:
+    """Call work() on another thread and wait for it: Ctrl-C reaches a thread that waits, none in compiled code.
+
+    It has stop() called, which must make work() return, and is raised then.
+    """
+    run_on_workers(lambda number: work() if number else None, 2, stop)
+
+
 def _take() -> _Worker:
     try:
         return _idle.pop()
