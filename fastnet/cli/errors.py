@@ -1,4 +1,4 @@
-"""The two ways in which a command ends early and has something to say."""
+"""The ways in which a command ends early and has something to say."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +9,14 @@ from fastnet.cli.signals import Signalled, exit_status
 
 class CommandError(Exception):
     """The command cannot be done; the message names the file or option and the mend."""
+
+
+class Misplaced(CommandError):
+    """A result could not be written where it belongs; it is not lost, and the message says where it is."""
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class Interrupted(Signalled):

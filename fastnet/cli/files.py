@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, mkdtemp
+from typing import TYPE_CHECKING
 
-from fastnet.cli.errors import CommandError
+from fastnet.cli.console import one_line
+from fastnet.cli.errors import CommandError, Misplaced
+
+if TYPE_CHECKING:
+    from fastnet.classifier import Classifier
 
 
 def output_folder(path: Path) -> Path:
@@ -17,3 +22,21 @@ def output_folder(path: Path) -> Path:
     except OSError as error:
         raise CommandError(f"{path}: cannot be written ({error.strerror}); name another folder with --out") from error
     return path
+
+
+def save(model: Classifier, path: Path) -> None:
+    """Save a model that took a while to train; the folder may have been removed meanwhile.
+
+    Raises Misplaced, which says where the model is, where it is in the system's folder for temporary files: the disk
+    of the other was full, for one.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        model.save(path)
+    except OSError as error:
+        try:
+            other = Path(mkdtemp(prefix="fastnet-")) / path.name
+            model.save(other)
+        except OSError:
+            raise error from None
+        raise Misplaced(f"{one_line(error)}; the model is in {other}", other) from error

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fastnet.cli.console import Console, Report
 from fastnet.cli.errors import CommandError, Interrupted
 from fastnet.cli.evaluate import accuracy
-from fastnet.cli.files import output_folder
+from fastnet.cli.files import output_folder, save
 from fastnet.cli.networks import Facts, network
 from fastnet.cli.progress import Meter, duration
 from fastnet.cli.recipes import AUTO, SEARCHED, Recipe, recipes
@@ -147,7 +147,7 @@ def _show(meter: Meter, state: SearchProgress) -> None:
 
 def _save(found: Search, stem: Path) -> Path:
     path = stem.with_name(f"{stem.name}.npz")
-    found.best_net.save(path)
+    save(found.best_net, path)
     return path
 
 

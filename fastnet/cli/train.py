@@ -14,9 +14,9 @@ import numpy as np
 from fastnet import outcome
 from fastnet.cli import images, pictures, signals, summary
 from fastnet.cli.console import Console, Report
-from fastnet.cli.errors import CommandError, Interrupted
+from fastnet.cli.errors import CommandError, Interrupted, Misplaced
 from fastnet.cli.evaluate import accuracy
-from fastnet.cli.files import output_folder
+from fastnet.cli.files import output_folder, save
 from fastnet.cli.networks import Facts, network
 from fastnet.cli.progress import Meter, TrainingProgress
 from fastnet.cli.recipes import Recipe, recipes
@@ -190,8 +190,7 @@ class Trainer:
 
     def _save(self, model: Classifier, stem: Path) -> None:
         path = stem.with_name(f"{stem.name}.npz")
-        path.parent.mkdir(parents=True, exist_ok=True)  # someone may have removed it meanwhile
-        model.save(path)
+        save(model, path)
         self.saved.append(path)
 
     def _save_unfinished(self, model: Classifier, stem: Path, error: BaseException) -> None:
@@ -200,7 +199,12 @@ class Trainer:
             self.saved.append(self.kept["checkpoint"])
             return
         # Under a name of its own: the model of an earlier, finished training stays.
-        self._save(model, stem.with_name(f"{stem.name}-interrupted"))
+        try:
+            self._save(model, stem.with_name(f"{stem.name}-interrupted"))
+        except Misplaced as misplaced:
+            self.console.complain(str(misplaced))
+            self.saved.append(misplaced.path)
+            return
         if isinstance(error, Exception):
             self.console.complain(f"the model so far is in {self.saved[-1]}")
 

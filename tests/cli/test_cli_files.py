@@ -1,10 +1,14 @@
 """The folder of a command's results."""
 
+import errno
+import tempfile
+
 import pytest
 
+import fastnet
 from fastnet.cli import files
-from fastnet.cli.errors import CommandError
-from fastnet.cli.files import output_folder
+from fastnet.cli.errors import CommandError, Misplaced
+from fastnet.cli.files import output_folder, save
 
 
 def test_the_output_folder_is_made_and_left_empty(tmp_path):
@@ -28,3 +32,40 @@ def test_a_folder_that_cannot_be_written_is_named_with_the_mend(tmp_path, monkey
     monkeypatch.setattr(files, "TemporaryFile", refuse)
     with pytest.raises(CommandError, match=r"cannot be written \(Permission denied\).*--out"):
         output_folder(tmp_path)
+
+
+@pytest.fixture
+def full_disk(monkeypatch, tmp_path):
+    """A disk that is full, but for the system's temporary files."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+
+    def write(path, *rest, original=fastnet.archive.write):
+        if tmp_path / "temporary" not in path.parents:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        original(path, *rest)
+
+    monkeypatch.setattr(fastnet.archive, "write", write)
+    return tmp_path
+
+
+def test_a_model_that_finds_the_disk_full_goes_elsewhere(full_disk):
+    model = fastnet.SoftmaxClassifier(3, 2, seed=0)
+    with pytest.raises(Misplaced, match=r"out/m\.npz: No space left on device; the model is in .*m\.npz") as caught:
+        save(model, full_disk / "out" / "m.npz")
+    assert full_disk / "temporary" in caught.value.path.parents
+    assert (fastnet.load(caught.value.path).params["W"] == model.params["W"]).all()
+
+
+def test_where_there_is_no_other_place_the_first_error_is_told(full_disk, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(full_disk / "nowhere"))
+    with pytest.raises(OSError, match="No space left"):
+        save(fastnet.SoftmaxClassifier(3, 2, seed=0), full_disk / "m.npz")
+
+
+def test_a_training_ends_with_the_place_of_its_model(run, npz, full_disk):
+    training = ("train", "npz", "--data", npz, "--iterations", "20", "--model", "softmax", "--json")
+    result = run(*training)
+    assert result.status == 1
+    found = result.err.rstrip().rpartition("; the model is in ")[2]
+    assert fastnet.load(found).input_size == 4

@@ -120,6 +120,29 @@ def test_the_module_runs_as_the_script_does(spawn):
     assert json.loads(out)["fastnet"] == __version__
 
 
+# Ctrl-C as soon as NumPy is imported, the first of what takes time.
+IMPORTING = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(name, path, target=None):
+        if name == "numpy":
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Finder)
+from fastnet.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_while_the_command_line_is_imported_leaves_no_traceback():
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    result = subprocess.run([sys.executable, "-c", IMPORTING], capture_output=True, text=True, env=environment)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
 def test_a_reader_that_leaves_is_no_error(spawn):
     process = spawn("info")
