@@ -195,7 +195,7 @@ class Classifier(Copied, Described):
         restore_best : "loss" or "accuracy" of X_val; default None
             End with the parameters of the epoch where it was best, of equals the first, not with the last ones.
         checkpoint, checkpoint_every : file to keep the run in, and seconds, default 10
-            It is written over at the beginning, at the end, and so often between.
+            A checkpoint that is there is written over: at the beginning, at the end, and so often between.
         resume : bool, default False: go on from that file if there is one, else begin
             What was killed ends with the same bits, at any number of threads, and the histories of the whole run.
 
@@ -239,8 +239,7 @@ class Classifier(Copied, Described):
         most = float(np.finfo(self.dtype).max)
         rates = schedules.rates(decay if schedule is None else schedule, learning_rate, num_iters, per_epoch, most)
         plan = training.Plan(num_iters, per_epoch, rates, lambda weight: np.full(len(weight), reg))
-        if schedule is None:
-            schedules.warn_of_early_end(decay, num_iters, per_epoch)
+        schedules.warn_of_early_end(decay if schedule is None else schedule, num_iters, per_epoch)
         optimizer = optimizers.checked(optimizer, self.dtype)
         training.check_callback(callback)
         best = best_of(restore_best, list(self._params.values()), validate is not None)

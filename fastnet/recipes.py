@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import update_wrapper
 from typing import Any
 
 import numpy as np
@@ -350,9 +351,13 @@ def _codes(
 
 
 def _expecting(callback: Callable[[Progress], object] | None, clock: Clock) -> Callable[[Progress], object] | None:
-    """The callback, told how many iterations there will be at this pace."""
+    """The callback, told how many iterations there will be at this pace; called when it asks to be."""
     if callback is None:
         return None
-    return lambda progress: callback(
-        replace(progress, num_iters=max(progress.iteration, round(progress.iteration / clock.passed())))
-    )
+
+    def told(progress: Progress) -> object:
+        return callback(
+            replace(progress, num_iters=max(progress.iteration, round(progress.iteration / clock.passed())))
+        )
+
+    return update_wrapper(told, callback, assigned=("every_epoch", "steps_to_call"), updated=())

@@ -87,15 +87,19 @@ class Checkpoint:
     def begin(self, resume: bool) -> None:
         """Write the file; with resume put the run where the file says it was, if there is one.
 
-        Raises OSError where it cannot be read or written, ValueError where it is that of another run, or none; in
-        either case the run is as it was.
+        Raises OSError where it cannot be read or written, ValueError where it is that of another run, or no checkpoint:
+        nothing else is written over.  In either case the run, and the file, are as they were.
         """
-        if resume and files.regular_or_new(self._path) is not None:
+        found = files.regular_or_new(self._path)
+        if resume and found is not None:
             with archive.reading(self._path, "a checkpoint of this run") as file:
                 self.done, self.over = self._restore(file)
             self._set_due()
-        else:
-            self._write(0, False)
+            return
+        if found is not None and found.st_size:
+            with archive.reading(self._path, "a checkpoint, and nothing else is written over") as file:
+                _require_run(file.header)
+        self._write(0, False)
 
     def keep_if_due(self, done: int, over: bool) -> None:
         """Write the file if it is time to."""
@@ -145,8 +149,7 @@ class Checkpoint:
 
     def _restore(self, file: archive.Archive) -> tuple[int, bool]:
         run, header = self._run, file.header
-        if header.get("kind") != RUN:
-            raise ValueError("it is a model, expected what train(checkpoint=...) wrote")
+        _require_run(header)
         _require_same(header, run)
         done, waiting = (checks.whole(name, header[name], 0) for name in ("iteration", "waiting"))
         waited, validations = (checks.whole(name, header[name], 0) for name in ("waited", "validations"))
@@ -184,6 +187,12 @@ class Checkpoint:
         if header["best"] is True:
             layouts |= {f"best.{name}": Layout(value.dtype, value.shape) for name, value in params.items()}
         return layouts
+
+
+def _require_run(header: Mapping[str, Any]) -> None:
+    """Raise ValueError where a file is a model."""
+    if header.get("kind") != RUN:
+        raise ValueError("it is a model, expected what train(checkpoint=...) wrote")
 
 
 def _require_same(header: Mapping[str, Any], run: Run) -> None:

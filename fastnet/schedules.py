@@ -196,15 +196,17 @@ def _checked(found: Any, num_iters: int, most: float) -> Factors:
     return table
 
 
-def warn_of_early_end(decay: EpochDecay, num_iters: int, per_epoch: int) -> None:
-    """Warn when more than half of a training is at less than NEARLY_NOTHING of its first rate.
+def warn_of_early_end(schedule: Schedule, num_iters: int, per_epoch: int) -> None:
+    """Warn when a decay by epochs leaves more than half of a training at less than NEARLY_NOTHING of its rate.
 
     So it is with few rows: where a batch takes all of them, each step is an epoch.
     """
-    half = decay.factors(np.array([num_iters // 2]), num_iters, per_epoch)[0]
+    if not isinstance(schedule, EpochDecay):
+        return
+    half = schedule.factors(np.array([num_iters // 2]), num_iters, per_epoch)[0]
     if half < NEARLY_NOTHING:
         warnings.warn(
-            f"learning_rate_decay={decay.factor:g} after each of {num_iters // per_epoch} epochs leaves the second "
+            f"a decay of {schedule.factor:g} after each of {num_iters // per_epoch} epochs leaves the second "
             f"half of the training {half:.1g} of the learning rate: take a decay nearer to 1, or schedule='linear'",
             stacklevel=3,
         )

@@ -13,18 +13,17 @@ from fastnet.schedules import Linear
 HIDDEN = 100
 LEARNING_RATE = 0.05
 MOMENTUM = 0.9  # Nesterov's
-WARMUP = 0.05  # of the training
 REG = 1e-3
-SCHEDULE = Linear(warmup=WARMUP)
-_MOST_IN_A_BATCH, _LEAST_BATCHES = 200, 20  # an epoch
-_EPOCHS, _LEAST_STEPS = 30, 1000
+SCHEDULE = Linear(warmup=0.05)
+MOST_IN_A_BATCH, LEAST_BATCHES = 200, 20  # an epoch
+EPOCHS, LEAST_STEPS = 30, 1000
 
 
 def batch_size(rows: int) -> int:
-    """Rows in a batch: 200, at most a twentieth of all."""
-    return max(1, min(_MOST_IN_A_BATCH, rows // _LEAST_BATCHES))
+    """Rows in a batch: so many that there are enough batches."""
+    return max(1, min(MOST_IN_A_BATCH, rows // LEAST_BATCHES))
 
 
 def iterations(per_epoch: int) -> int:
-    """Steps of a training: 30 epochs, at least 1000."""
-    return max(_EPOCHS * per_epoch, _LEAST_STEPS)
+    """Steps of a training."""
+    return max(EPOCHS * per_epoch, LEAST_STEPS)

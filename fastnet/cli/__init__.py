@@ -4,7 +4,7 @@
     recipes     the hyper-parameters that a training starts from
     train, search, evaluate, predict, info, bench     the commands: run(arguments, console) -> what --json prints
     sources, samples                   what they read: data sets and models, single samples
-    networks                           what they build
+    networks, images                   what they build: a recipe's nets, those of fastnet.recipes
     summary, progress, pictures        what a training shows: at its ends, while it runs, afterwards
     console, files, errors, signals    lines or JSON; the folder of results; what ends a command early
 

@@ -15,9 +15,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fastnet import checks, streams
+from fastnet import checks, streams, tables
 from fastnet._version import __version__
-from fastnet.cli.recipes import AUTO, BOTH, MODELS, RECIPES, SEARCHED, Recipe, default
+from fastnet.cli.recipes import (
+    AUTO,
+    BOTH,
+    LEAST_PARTS,
+    MODELS,
+    MOST_HELD_OUT,
+    RECIPES,
+    SEARCHED,
+    Recipe,
+    default,
+)
 from fastnet.schedules import NAMES
 
 DATASETS = {
@@ -138,7 +148,10 @@ def _checkpoints(parser: Parser) -> None:
 
 def _image_recipe(parser: Parser) -> None:
     """The recipes of fastnet.recipes, and how long they train."""
-    help = "how to train: as the lab does, fast, or as accurately as this network gets in a minute (default lab)"
+    help = (
+        "how to train: as the lab does, fast, or as accurately as this network gets in a minute (default lab); of fast "
+        "and best --epochs counts the images, mirrored and shifted ones like others, and has a default of its own"
+    )
     parser.add_argument("--recipe", choices=("lab", "fast", "best"), help=help)
     help = "of fast and best: prepare and train for X seconds, beside compilation; not the same bits each time"
     parser.add_argument("--seconds", type=float, metavar="X", help=help)
@@ -277,11 +290,11 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "threads": {"type": _whole(1), "help": "workers; the result is the same for any number"},
 }
 _AUTOMATIC = {
-    "batch_size": "200, at most a twentieth of the rows",
+    "batch_size": f"{tables.MOST_IN_A_BATCH}, at most 1/{tables.LEAST_BATCHES} of the rows",
     "epochs": "as --iterations says",
-    "iterations": "30 epochs, at least 1000 steps",
+    "iterations": f"{tables.EPOCHS} epochs, at least {tables.LEAST_STEPS} steps",
     "threads": "as many as the work is worth",
-    "validation": "1000, at most a tenth of the rows",
+    "validation": f"{MOST_HELD_OUT}, at most 1/{LEAST_PARTS} of the rows",
 }
 
 

@@ -16,7 +16,8 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
     existing(arguments.file, "check FILE")
     model = saved_model(arguments.model)
     with about(arguments.file):
-        probabilities = model.predict_proba(read_samples(arguments.file, model.image_shape, model.feature_names))
+        samples = read_samples(arguments.file, model.input_size, model.image_shape, model.feature_names)
+        probabilities = model.predict_proba(samples)
     predictions = [
         {"label": label, "name": class_name(label, model.label_names), "probability": float(row[label])}
         for label, row in zip(np.argmax(probabilities, axis=1).tolist(), probabilities, strict=True)

@@ -68,9 +68,12 @@ class TrainingProgress:
         self._start = time.perf_counter()
         self._first = self._last = 0, self._start  # iterations done, and when: at the first call and the last
         self._total = 0  # iterations, known from the first call on
+        self._before: int | None = None  # iterations of the processes that a resumed training was in before
 
     def steps_to_call(self, done: int) -> int:
         """To the next tenth: equal runs write equal lines."""
+        if self._before is None:
+            self._before = done
         tenth = 10 * done // self._total + 1 if self._total else 0
         return max(1, -(-tenth * self._total // 10) - done)
 
@@ -99,7 +102,8 @@ class TrainingProgress:
         (before, start), (after, end) = self._first, self._last
         if after > before:
             return (after - before) / (end - start)
-        return after / (end - self._start) if after else 0.0  # none, of a run that was over when it was resumed
+        own = after - (self._before or 0)
+        return own / (end - self._start) if own > 0 else 0.0  # none, of a run that was over when it was resumed
 
     def _text(self, state: Progress) -> str:
         parts = [f"iteration {state.iteration} / {state.num_iters}: loss {state.loss:.4f}", f"epoch {state.epoch}"]

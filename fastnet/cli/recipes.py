@@ -8,8 +8,10 @@ import numpy as np
 
 from fastnet import checks, tables
 from fastnet.cli.errors import CommandError
+from fastnet.recipes import LAB_HIDDEN, LAB_ITERATIONS
 
 AUTO = 0  # of a number that follows from the rows
+MOST_HELD_OUT, LEAST_PARTS = 1000, 10  # rows for validation, of all
 
 
 @dataclass(frozen=True)
@@ -17,13 +19,13 @@ class Recipe:
     """One training. Field names are also the names of the options, with `-` for `_`."""
 
     model: str = "two-layer"
-    hidden: int = 80
+    hidden: int = LAB_HIDDEN
     learning_rate: float = 1e-3
     reg: float = 0.5
     schedule: str = "decay"
     decay: float = 0.95
     warmup: float = 0.0
-    iterations: int = 4000  # AUTO: as epochs says
+    iterations: int = LAB_ITERATIONS  # AUTO: as epochs says
     epochs: int = AUTO  # with iterations AUTO as well: as tables.py says
     batch_size: int | None = 200  # None: all rows at every step; AUTO: as tables.py says
     sampling: str = "replacement"
@@ -34,7 +36,7 @@ class Recipe:
     epsilon: float = 1e-8
     std: float | str = 1e-4
     normalize: str = "mean"
-    validation: int | None = None  # None: 1000 rows, at most a tenth
+    validation: int | None = None  # None: MOST_HELD_OUT rows, at most one of LEAST_PARTS parts
     dtype: str = "float32"
     matmul_precision: str = "highest"
     seed: int = 0
@@ -42,7 +44,7 @@ class Recipe:
 
     def held_out(self, rows: int) -> int:
         """How many of so many rows are for validation."""
-        return min(1000, rows // 10) if self.validation is None else self.validation
+        return min(MOST_HELD_OUT, rows // LEAST_PARTS) if self.validation is None else self.validation
 
     def for_rows(self, rows: int, held_out: int) -> Recipe:
         """The same with all numbers known: for so many training rows, beside those held out."""
@@ -77,7 +79,7 @@ _TABLE = Recipe(
     learning_rate=tables.LEARNING_RATE,
     reg=tables.REG,
     schedule="linear",
-    warmup=tables.WARMUP,
+    warmup=tables.SCHEDULE.warmup,
     iterations=AUTO,
     batch_size=AUTO,
     sampling="shuffle",

@@ -19,12 +19,19 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 Shape = tuple[int, int, int]  # channels, rows, columns
 
 
-def read_samples(path: Path, image_shape: Shape | None, feature_names: Sequence[str] | None) -> NDArray[Any]:
-    """Rows of shape (N, D), read in the way that the file's name asks for."""
+def read_samples(
+    path: Path, inputs: int, image_shape: Shape | None, feature_names: Sequence[str] | None
+) -> NDArray[Any]:
+    """Rows of shape (N, inputs), read in the way that the file's name asks for."""
     if path.suffix == ".csv":
         return load_csv_rows(path, feature_names)
     if path.suffix in (".npy", ".npz"):
-        return _rows(_numpy(path), image_shape)
+        samples = _numpy(path)
+        if samples.ndim == 1 and len(samples) != inputs:
+            raise CommandError(
+                f"{path}: holds {len(samples)} numbers in a row, as labels do, expected samples of {inputs} features"
+            )
+        return _rows(samples, image_shape)
     if path.suffix.lower() in PICTURES:
         return _picture(path, image_shape)
     if path.name.startswith(("data_batch", "test_batch")) or path.suffix == ".bin":

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from fastnet.cli.console import Console, Report
 from fastnet.cli.errors import CommandError, Interrupted
 from fastnet.cli.evaluate import accuracy
-from fastnet.cli.files import output_folder, save
+from fastnet.cli.files import model_file, output_folder, require_same_origin, save
 from fastnet.cli.networks import Facts, network
 from fastnet.cli.progress import Meter, duration
 from fastnet.cli.recipes import AUTO, SEARCHED, Recipe, recipes
-from fastnet.cli.sources import title, training_data
+from fastnet.cli.sources import origin, title, training_data
 from fastnet.cli.summary import data_line
 from fastnet.cli.train import Rows, divide, optimizer_of, schedule_of
 from fastnet.files import replacing
@@ -44,13 +44,15 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
     parts = {"training": rows.X, "validation": rows.X_val, "test": dataset.X_test}
     console.line(data_line(arguments.dataset, parts, dataset.image_shape, dataset.num_classes))
     stem = out / f"{title(arguments)}-{recipe.model}-search"
+    source = origin(arguments)
+    require_same_origin(model_file(stem), source)
     try:
         found = _search(arguments, recipe, own_iterations or recipe.iterations, grid, dataset, rows, console)
     except KeyboardInterrupt as interrupt:
         saved = [arguments.journal] if arguments.journal else []
         search = getattr(interrupt, "search", None)
         if search is not None and search.best_net is not None:
-            saved.append(_save(search, stem.with_name(f"{stem.name}-interrupted")))
+            saved.append(_save(search, stem.with_name(f"{stem.name}-interrupted"), source))
         raise Interrupted(saved, interrupt) from interrupt
     report = {
         "dataset": arguments.dataset,
@@ -60,7 +62,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
         "validation_accuracy": found.best_val,
         "test_accuracy": accuracy(found.best_net, dataset.X_test, dataset.y_test),
         "table": found.table,
-        "path": str(_save(found, stem)),
+        "path": str(_save(found, stem, source)),
         "csv": str(_table(found, stem)),
         "pictures": _pictures(found, stem, console),
     }
@@ -145,10 +147,9 @@ def _show(meter: Meter, state: SearchProgress) -> None:
     meter.show(state.done, state.total, text)
 
 
-def _save(found: Search, stem: Path) -> Path:
-    path = stem.with_name(f"{stem.name}.npz")
-    save(found.best_net, path)
-    return path
+def _save(found: Search, stem: Path, source: str | None) -> Path:
+    save(found.best_net, model_file(stem), source)
+    return model_file(stem)
 
 
 def _table(found: Search, stem: Path) -> Path:

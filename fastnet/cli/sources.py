@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,6 +71,13 @@ def title(arguments: argparse.Namespace) -> str:
         return str(arguments.dataset)
     path: Path = arguments.data.resolve()
     return path.stem if path.is_file() else path.name
+
+
+def origin(arguments: argparse.Namespace) -> str | None:
+    """What tells the data that results are named after from others of that name, and nobody where they lie."""
+    if arguments.dataset in ("spiral", "cifar10"):
+        return None
+    return hashlib.blake2b(str(arguments.data.resolve()).encode(), digest_size=8).hexdigest()
 
 
 def found_data(path: Path, label: str | None, model: Any) -> Dataset:

@@ -16,11 +16,11 @@ from fastnet.cli import images, pictures, signals, summary
 from fastnet.cli.console import Console, Report
 from fastnet.cli.errors import CommandError, Interrupted, Misplaced
 from fastnet.cli.evaluate import accuracy
-from fastnet.cli.files import output_folder, save
+from fastnet.cli.files import model_file, output_folder, require_same_origin, save
 from fastnet.cli.networks import Facts, network
 from fastnet.cli.progress import Meter, TrainingProgress
 from fastnet.cli.recipes import Recipe, recipes
-from fastnet.cli.sources import title, training_data
+from fastnet.cli.sources import origin, title, training_data
 from fastnet.evaluation import lone_class
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
     dataset = training_data(arguments, plan[0].seed)
     rows = divide(dataset, plan[0])
     plan = tuple(recipe.for_rows(len(rows.X), len(dataset.X_train) - len(rows.X)) for recipe in plan)
-    trainer = Trainer(title(arguments), dataset, rows, out, kept, console, losses=arguments.dataset == "spiral")
+    losses = arguments.dataset == "spiral"
+    trainer = Trainer(title(arguments), origin(arguments), dataset, rows, out, kept, console, losses)
     try:
         if image_recipe is not None:
             return {"dataset": arguments.dataset, "results": [trainer.train_images(image_recipe, plan[0])]}
@@ -94,9 +95,18 @@ class Trainer:
     """
 
     def __init__(
-        self, name: str, dataset: Dataset, rows: Rows, out: Path, kept: Kept, console: Console, losses: bool = False
+        self,
+        name: str,
+        origin: str | None,
+        dataset: Dataset,
+        rows: Rows,
+        out: Path,
+        kept: Kept,
+        console: Console,
+        losses: bool = False,
     ) -> None:
         self.name = name
+        self.origin = origin
         self.dataset = dataset
         self.rows = rows
         self.out = out
@@ -109,7 +119,7 @@ class Trainer:
         console.line(summary.data_line(name, parts, dataset.image_shape, dataset.num_classes))
 
     def train(self, recipe: Recipe) -> Report:
-        stem = self.out / f"{self.name}-{recipe.model}"
+        stem = self._stem(recipe.model)
         rows = self.rows
         model = self._build(recipe)
         self.console.lines(["", summary.model_line(recipe.model, model.params, recipe.dtype)])
@@ -139,7 +149,7 @@ class Trainer:
         return report
 
     def train_images(self, recipe: images.ImageRecipe, options: Recipe) -> Report:
-        stem = self.out / f"{self.name}-{recipe.name}"
+        stem = self._stem(recipe.name)
         try:
             model, history, report = recipe.train(self.dataset, self.rows, options)
         except BaseException as error:
@@ -154,6 +164,12 @@ class Trainer:
         }
         self.console.lines(summary.result_lines(report))
         return report
+
+    def _stem(self, model: str) -> Path:
+        """The results' path, but for their endings, where they write over no others."""
+        stem = self.out / f"{self.name}-{model}"
+        require_same_origin(model_file(stem), self.origin)
+        return stem
 
     def _build(self, recipe: Recipe) -> Classifier:
         facts = Facts.of(self.dataset, self.rows.X, recipe.normalize)
@@ -189,8 +205,8 @@ class Trainer:
         return history, progress
 
     def _save(self, model: Classifier, stem: Path) -> None:
-        path = stem.with_name(f"{stem.name}.npz")
-        save(model, path)
+        path = model_file(stem)
+        save(model, path, self.origin)
         self.saved.append(path)
 
     def _save_unfinished(self, model: Classifier, stem: Path, error: BaseException) -> None:

@@ -264,12 +264,13 @@ class Trainer:
 
         The squares of weights, which each update sums, tell that: to look at a million weights takes a millisecond.
         """
-        return all(
-            bool(np.isfinite(affine.weight.squares.array).all() or np.isfinite(affine.weight.value.array).all())
-            and bool(np.isfinite(affine.bias.value.array).all())
-            for affine in self._affines
-            if affine is not None
-        )
+        for affine in self._affines:
+            if affine is not None:
+                squares, weight, bias = affine.weight.squares, affine.weight.value.array, affine.bias.value.array
+                known = squares is not None and np.isfinite(squares.array).all()
+                if not ((known or np.isfinite(weight).all()) and np.isfinite(bias).all()):
+                    return False
+        return True
 
     @property
     def _parameters(self) -> list[Parameter]:

@@ -158,3 +158,12 @@ def test_without_pillow_a_picture_is_refused_with_the_mend(run, model, tmp_path,
 def test_missing_files_are_named(run, model):
     assert "nowhere.npy: no such file" in run("predict", "model.npz", "nowhere.npy").error
     assert "nowhere.npz: no such file" in run("predict", "nowhere.npz", "model.npz").error
+
+
+def test_labels_are_no_samples(run, model):
+    np.save("y.npy", np.arange(100))
+    result = run("predict", "model.npz", "y.npy")
+    assert result.status == 1
+    assert result.error == (
+        "fastnet: error: y.npy: holds 100 numbers in a row, as labels do, expected samples of 60 features"
+    )

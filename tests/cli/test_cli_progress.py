@@ -107,6 +107,14 @@ def test_speed_of_a_training_that_is_over_at_once_is_that_of_all(clock):
     assert report.iterations_per_second == 0.5
 
 
+def test_speed_of_a_resumed_training_is_that_of_its_own_iterations(clock):
+    report = TrainingProgress(Meter(io.StringIO()))
+    assert report.steps_to_call(98) == 1
+    clock.now += 4.0
+    report(state(100))
+    assert report.iterations_per_second == 0.5
+
+
 def test_the_moving_line_is_redrawn_ten_times_a_second_at_most(clock):
     stream = Terminal()
     report = TrainingProgress(Meter(stream))

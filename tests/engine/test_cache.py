@@ -152,3 +152,35 @@ def test_without_a_setting_the_cache_is_in_the_users_own_folder(monkeypatch):
     monkeypatch.delenv("FASTNET_CACHE_DIR", raising=False)
     assert cache_folder().name == "fastnet"
     assert Path.home() in cache_folder().parents or "XDG_CACHE_HOME" in os.environ
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions that are no bits")
+def test_a_folder_that_others_may_write_to_is_not_trusted(tmp_path, monkeypatch):
+    from fastnet.engine.compilation import kernel
+
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("FASTNET_CACHE_DIR", str(folder))
+    asked = []
+
+    def holds():
+        asked.append(True)
+        return True
+
+    for _ in range(2):
+        assert kernel.once_on_this_machine("a claim", holds)
+    assert len(asked) == 1  # the second time it is kept
+    (kept,) = folder.iterdir()
+    for mode in (0o777, 0o770):
+        folder.chmod(mode)
+        with pytest.warns(UserWarning, match="other users may write to it; chmod go-w"):
+            kernel.once_on_this_machine("a claim", holds)
+    assert len(asked) == 3
+    assert list(folder.iterdir()) == [kept]
+    folder.chmod(0o700)
+    if os.geteuid():
+        monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
+    else:  # the system's own folders are trusted by all
+        os.chown(folder, 1, -1)
+    with pytest.warns(UserWarning, match="other users may write to it"):
+        kernel.once_on_this_machine("a claim", holds)
+    assert len(asked) == 4

@@ -69,7 +69,7 @@ def test_probabilities_may_underflow_under_errstate(weight):
 def test_training_may_underflow_under_errstate():
     model = fastnet_model("linear", 2, 2, 2, dtype=np.float32)
     options = {"batch_size": 1000, "learning_rate_decay": 0.5, "reg": 1e-50, "optimizer": fastnet.Adam()}
-    with np.errstate(all="raise"), pytest.warns(UserWarning, match="learning_rate_decay"):
+    with np.errstate(all="raise"), pytest.warns(UserWarning, match="a decay of 0.5"):
         model.train(Z, Y, Z, Y, num_iters=8000, **options)  # 0.5 ** 4000 and 0.9 ** 8000 are 0
 
 
@@ -114,12 +114,11 @@ def test_gradients_of_many_equal_rows_add_up(kind):
 
 
 @pytest.mark.filterwarnings("ignore:after .* iterations the loss is still ln 2")
-def test_a_rate_that_is_soon_gone_is_said_aloud():
+@pytest.mark.parametrize("schedule", [None, fastnet.schedules.EpochDecay(warmup=0.1)])
+def test_a_rate_that_is_soon_gone_is_said_aloud(schedule):
     model = fastnet_model("linear", 2, 2, 2)
-    with pytest.warns(
-        UserWarning, match="learning_rate_decay=0.95 after each of 1000 epochs leaves .* schedule='linear'"
-    ):
-        model.train(Z[:150], Y[:150])  # fewer rows than a batch: each step is an epoch
+    with pytest.warns(UserWarning, match="a decay of 0.95 after each of 1000 epochs leaves .* schedule='linear'"):
+        model.train(Z[:150], Y[:150], schedule=schedule)  # fewer rows than a batch: each step is an epoch
 
 
 def test_rates_that_last_are_not():

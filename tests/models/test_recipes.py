@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import images, recipes, schedules
+from fastnet import images, recipes, schedules, training
 from fastnet.recipes import Settings
 
 SHAPE = (1, 8, 8)
@@ -167,3 +167,23 @@ def test_a_clock_ends_training_and_knows_no_epochs():
         schedules.Clock(1, schedules.EpochDecay())
     with pytest.raises(ValueError, match="seconds is -1"):
         schedules.Clock(-1)
+
+
+def test_a_callback_of_a_budget_is_called_when_it_asks_to_be():
+    class Often:
+        every_epoch = False
+
+        def steps_to_call(self, done):
+            return 1
+
+        def __call__(self, progress):
+            return progress.num_iters
+
+    clock = fastnet.schedules.Clock(1e9)
+    told = recipes._expecting(Often(), clock)
+    assert isinstance(told, training.Punctual)
+    assert (told.steps_to_call(7), told.every_epoch) == (1, False)
+    assert told(training.Progress(3, 10**12, 0, 1.0, 1.0, None)) >= 3
+    plain = recipes._expecting(lambda progress: None, clock)
+    assert not isinstance(plain, training.Punctual)
+    assert recipes._expecting(None, clock) is None

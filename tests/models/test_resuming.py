@@ -283,3 +283,21 @@ def test_a_seed_of_numpys_will_do(path):
     model = fastnet.SoftmaxClassifier(D, C, seed=np.random.default_rng(0).integers(9))
     model.train(X, Y, num_iters=3, batch_size=N, checkpoint=path)
     assert path.exists()
+
+
+def test_only_a_checkpoint_is_written_over(path):
+    model = new_model()
+    model.save(path.with_name("model.npz"))
+    np.savez(path.with_name("data.npz"), X=X, y=Y)
+    path.with_name("notes.txt").write_text("not yours")
+    for name in ("model.npz", "data.npz", "notes.txt"):
+        mine = path.with_name(name).read_bytes()
+        with pytest.raises(ValueError, match=f"{name}: not a checkpoint, and nothing else is written over"):
+            train(model, checkpoint=path.with_name(name))
+        assert path.with_name(name).read_bytes() == mine
+    path.touch()  # nothing to lose
+    train(model, checkpoint=path)
+    other = new_model(seed=2)
+    train(other, checkpoint=path, num_iters=1)  # another run's, without resume
+    with archive.reading(path, "a checkpoint") as file:
+        assert file.header["iteration"] == 1

@@ -116,7 +116,7 @@ def test_no_iterations_change_nothing():
         np.testing.assert_array_equal(model.params[name], before[name])
 
 
-@pytest.mark.filterwarnings("ignore:learning_rate_decay=0.95 after each of 500 epochs")
+@pytest.mark.filterwarnings("ignore:a decay of 0.95 after each of 500 epochs")
 @pytest.mark.filterwarnings("ignore:after 1000 iterations the loss is still ln 7")
 def test_defaults_are_the_labs():
     X, y = blobs(400, 30, 7, seed=1)

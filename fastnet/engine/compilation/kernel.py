@@ -6,7 +6,8 @@ file, named by a digest of everything that shaped it: all sources of the engine,
 Numba and llvmlite, Numba's settings, the options of compilation, the CPU that it was compiled for, the function
 and the signature.  It begins with a digest of that name and of what follows, looked at before anything else: a file
 that a disk or a copy has damaged, by a single bit, would else be run as machine code.  Anything that is not as it
-should be (no folder, no permission, a damaged file) only means compiling again.
+should be (no folder, no permission, a damaged file) only means compiling again.  So does a folder in which other users
+could put a program: whoever knows these sources knows the digests, too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import hashlib
 import io
 import os
 import pickle
+import stat
 import sys
+import warnings
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
@@ -160,18 +163,35 @@ def once_on_this_machine(name: str, holds: Callable[[], bool]) -> bool:
 
 def _keep(file: Path, data: bytes) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _require_private(file.parent)
     with files.replacing(file) as out:
         out.write(_digest(file, data) + data)
 
 
 def _contents(file: Path) -> memoryview:
-    """What was kept there; ValueError where it is anything else."""
+    """What was kept there; ValueError where it is anything else, OSError where others may have put it there."""
+    _require_private(file.parent)
     with files.open_regular(file) as opened:
         found = memoryview(opened.read())
     digest, data = found[:_DIGEST_BYTES], found[_DIGEST_BYTES:]
     if _digest(file, data) != digest:
         raise ValueError(f"{file} is damaged")
     return data
+
+
+def _require_private(folder: Path) -> None:
+    """Raise PermissionError, and warn, where users but this one and the system's may write to the folder."""
+    found = os.stat(folder)
+    if not hasattr(os, "geteuid"):  # Windows: its permissions are no bits
+        return
+    if found.st_uid in (0, os.geteuid()) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return
+    text = (
+        f"{folder} is not used for compiled programs, which takes seconds each time: other users may write to it; "
+        "chmod go-w, or name a folder of your own in FASTNET_CACHE_DIR"
+    )
+    warnings.warn(text, stacklevel=2)
+    raise PermissionError(text)
 
 
 def _digest(file: Path, data: bytes | memoryview) -> bytes:
