@@ -134,23 +134,46 @@ def reading(path: Name, what: str) -> Iterator[Archive]:
     Raises OSError where there is no regular file that can be read, ValueError, which says that it is not `what` was
     expected, where it is no archive, and for whatever is raised in the block.
     """
+    with unzipped(path, what) as file, files.damage_told(path, what):
+        yield Archive(file)
+
+
+@contextmanager
+def unzipped(path: Name, what: str) -> Iterator[zipfile.ZipFile]:
+    """The .zip archive at path; raises as `reading` does, but lets pass what is raised in the block."""
     with _Sips(files.open_regular(path).detach()) as raw:
         try:
-            if not zipfile.is_zipfile(raw):
-                raise ValueError("it is no .npz archive")
-            with zipfile.ZipFile(raw) as file:
-                yield Archive(file)
-        except Exception as error:  # the readers of a damaged archive may raise anything at all
-            raise ValueError(f"{path}: not {what} ({error})") from error
+            with files.damage_told(path, what):
+                start = raw.read(16)
+                if start.startswith(b"\x93NUMPY"):
+                    raise ValueError("a single array, expected an archive, as numpy.savez writes it")
+                if not zipfile.is_zipfile(raw):
+                    raise ValueError(f"it is no .npz archive: it starts with {start!r}")
+                file = zipfile.ZipFile(raw)
+            with file:
+                yield file
+        except ValueError:
+            if raw.failure is not None:  # of the disk: zipfile takes it for damage
+                raise raw.failure from None
+            raise
 
 
 class _Sips(io.BufferedReader):
-    """A file that is read a little at a time: an archive may say that its directory is as long as it likes."""
+    """A file that is read a little at a time: an archive may say that its directory is as long as it likes.
+
+    failure : what a read raised last
+    """
+
+    failure: OSError | None = None
 
     def read(self, size: int | None = -1) -> bytes:
         if size is None or not 0 <= size <= MOST_READ:
             size = MOST_READ
-        return super().read(size)
+        try:
+            return super().read(size)
+        except OSError as error:
+            self.failure = error
+            raise
 
 
 def _preamble(member: Any) -> tuple[str, tuple[int, ...], int]:

@@ -92,6 +92,31 @@ def open_regular(path: Name) -> io.BufferedReader:
     return file
 
 
+@contextmanager
+def memory_told(path: Name) -> Iterator[None]:
+    """A file that memory is too small for is an OSError, which names it."""
+    try:
+        yield
+    except MemoryError as error:
+        raise OSError(errno.ENOMEM, "not enough memory to read it", os.fspath(path)) from error
+
+
+@contextmanager
+def damage_told(path: Name, what: str) -> Iterator[None]:
+    """What is raised in the block, and the disk did not raise, is a ValueError: the file is not `what` was expected.
+
+    The readers of a damaged file may raise anything at all, OSError too: without a number, or for an offset that is
+    none (EINVAL).
+    """
+    try:
+        with memory_told(path):
+            yield
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        raise ValueError(f"{path}: not {what} ({' '.join(str(error).split())})") from error
+
+
 def _require_regular(found: os.stat_result, path: Name) -> None:
     kind = stat.S_IFMT(found.st_mode)
     if kind == stat.S_IFDIR:

@@ -5,9 +5,11 @@ import signal
 
 
 def pytest_addoption(parser):
-    """The long form of a test: see tests/models/test_killed_runs.py."""
+    """The long forms of tests: see tests/models/test_killed_runs.py, tests/readers/test_mutations.py."""
     parser.addoption("--kills", type=int, default=3, help="how often a training is killed and resumed")
     parser.addoption("--killed-runs-report", metavar="FILE", help="where to write what came of it")
+    parser.addoption("--mutations", type=int, default=150, help="how many damaged files of each format are read")
+    parser.addoption("--mutations-report", metavar="FILE", help="where to write what came of them")
 
 
 def pytest_configure(config):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet import archive
 from fastnet.cli.errors import CommandError
+from fastnet.data import npy
+from fastnet.data.compressed import MAX_EXPANSION
 from fastnet.data.csv import load_csv_rows
-from fastnet.data.npz import members_of, read_member, require_numpy_file, spelt
+from fastnet.data.npz import members_of, spelt
+from fastnet.files import damage_told, open_regular
 
 SAMPLES = ("X", "X_test", "test_images", "X_train", "train_images", "data")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
@@ -35,9 +38,9 @@ def read_samples(
     if path.suffix.lower() in PICTURES:
         return _picture(path, image_shape)
     if path.name.startswith(("data_batch", "test_batch")) or path.suffix == ".bin":
-        from fastnet.data.cifar10 import PARSERS
+        from fastnet.data.cifar10 import PARSERS, read_batch
 
-        pixels, _ = PARSERS[path.suffix](path.read_bytes(), str(path))
+        pixels, _ = PARSERS[path.suffix](read_batch(path), str(path))
         return pixels
     if "ubyte" in path.name:
         from fastnet.data import read_idx
@@ -53,24 +56,19 @@ def read_samples(
 
 
 def _numpy(path: Path) -> NDArray[Any]:
-    try:
-        with open(path, "rb") as stream:
-            require_numpy_file(stream, ("array", "archive"))
-            if not zipfile.is_zipfile(stream):
-                stream.seek(0)
-                return np.asarray(np.load(stream, allow_pickle=False))
-            with zipfile.ZipFile(stream) as archive:
-                members = members_of(archive)
-                found = spelt(SAMPLES, list(members))
-                if not found:
-                    names = ", ".join(map(repr, members)) or "nothing"
-                    raise CommandError(f"{path}: no array X, X_test or X_train (it holds {names})")
-                return np.asarray(read_member(archive, members[next(iter(found.values()))]))
-    except (OSError, CommandError):
-        raise
-    # On damaged input NumPy and the decompressors below it raise a dozen unrelated types.
-    except Exception as error:
-        raise CommandError(f"{path}: not a readable NumPy file ({error}); write it with numpy.save") from error
+    what = "a readable NumPy file, as numpy.save writes it"
+    if path.suffix == ".npy":
+        with damage_told(path, what):
+            return npy.alone(path).read()
+    with archive.unzipped(path, what) as file:
+        members = members_of(file)
+        found = spelt(SAMPLES, list(members))
+        if not found:
+            names = ", ".join(map(repr, members)) or "nothing"
+            raise CommandError(f"{path}: no array X, X_test or X_train (it holds {names})")
+        with damage_told(path, what):
+            name = members[next(iter(found.values()))]
+            return npy.member(file, name, MAX_EXPANSION * path.stat().st_size).read()
 
 
 def _rows(samples: NDArray[Any], image_shape: Shape | None) -> NDArray[Any]:
@@ -92,12 +90,11 @@ def _picture(path: Path, image_shape: Shape | None) -> NDArray[Any]:
     except ImportError as error:
         raise CommandError(f"{path}: reading pictures needs pillow: pip install pillow") from error
     channels, rows, columns = image_shape
-    try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("L" if channels == 1 else "RGB").resize((columns, rows)))
-    except FileNotFoundError:
-        raise
-    # Pillow's formats raise OSError, ValueError, SyntaxError and others, most without the name of the file.
-    except Exception as error:
-        raise CommandError(f"{path}: not a readable picture ({error})") from error
+    with open_regular(path) as file:
+        try:
+            with Image.open(file) as image:
+                pixels = np.asarray(image.convert("L" if channels == 1 else "RGB").resize((columns, rows)))
+        # Pillow's formats raise OSError, ValueError, SyntaxError and others, most without the name of the file.
+        except Exception as error:
+            raise CommandError(f"{path}: not a readable picture ({error})") from error
     return _rows(pixels.reshape(rows, columns, channels), image_shape)

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from fastnet.data.compressed import open_plain_or_gzip
 from fastnet.data.dataset import Dataset
+from fastnet.data.tar import files_in
 from fastnet.data.unpickling import unpickle_dict
+from fastnet.files import damage_told, memory_told, open_regular
 
 IMAGE_SHAPE = (3, 32, 32)
 PIXELS = 3072
@@ -25,6 +27,10 @@ RECORD = 1 + PIXELS
 LABEL_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 TRAIN_BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5")
 TEST_BATCH = "test_batch"
+# Bytes.  In the archives, which may be compressed, batches may have as many records as the official ones: Python 3
+# writes up to two bytes for a pixel.
+MOST_IN_A_BATCH = 2 * 10_000 * RECORD
+MOST_IN_AN_ARCHIVE = 8 * MOST_IN_A_BATCH
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]  # pixels (N, 3072), labels (N,)
 
@@ -53,7 +59,8 @@ def load_cifar10(path: str | os.PathLike[str]) -> Dataset:
         The folder of the batches (`data_batch_1.bin` ... `test_batch.bin`, or the same without `.bin` in the
         Python form), or the folder that holds `cifar-10-batches-bin`, `cifar-10-batches-py` or an official
         archive, or the archive itself, which is read without unpacking it. Where both forms are there, the
-        binary one is read. A batch may have any number of records.
+        binary one is read. A batch may have any number of records; in an archive no more than the official ones,
+        10,000.
 
     Returns
     -------
@@ -65,20 +72,23 @@ def load_cifar10(path: str | os.PathLike[str]) -> Dataset:
     ValueError
         If a file is damaged, or is no CIFAR-10 batch, or has a label over 9.
     OSError
-        If a batch is missing (FileNotFoundError, which names it) or a file cannot be read.
+        If a batch is missing (FileNotFoundError, which names it), a file is no regular one or cannot be read, or
+        memory is too small for them.
     """
     location = _locate(Path(path))
     batches: dict[str, Batch] = {}
     suffix = ""
     files = _files_in_folder if location.is_dir() else _files_in_archive
-    for name, source, data in files(location):
-        stem, suffix = os.path.splitext(name)
-        batches[stem] = PARSERS[suffix](data, source)
-    missing = [stem + suffix for stem in (*TRAIN_BATCHES, TEST_BATCH) if stem not in batches]
-    if missing:
-        raise FileNotFoundError(f"{location}: no {', '.join(missing)}: expected five training batches and a test batch")
-    X_train, y_train = _joined([batches[stem] for stem in TRAIN_BATCHES])
-    X_test, y_test = _joined([batches[TEST_BATCH]])
+    with memory_told(location):
+        for name, source, data in files(location):
+            stem, suffix = os.path.splitext(name)
+            batches[stem] = PARSERS[suffix](data, source)
+        missing = [stem + suffix for stem in (*TRAIN_BATCHES, TEST_BATCH) if stem not in batches]
+        if missing:
+            expected = "expected five training batches and a test batch"
+            raise FileNotFoundError(f"{location}: no {', '.join(missing)}: {expected}")
+        X_train, y_train = _joined([batches[stem] for stem in TRAIN_BATCHES])
+        X_test, y_test = _joined([batches[TEST_BATCH]])
     return Dataset(X_train, y_train, X_test, y_test, LABEL_NAMES, IMAGE_SHAPE)
 
 
@@ -116,28 +126,22 @@ def _batch_names_in(folder: Path) -> list[str]:
 def _files_in_folder(folder: Path) -> Iterator[tuple[str, str, bytes]]:
     """(name, what errors call it, content) of each batch."""
     for name in _batch_names_in(folder):
-        yield name, str(folder / name), (folder / name).read_bytes()
+        yield name, str(folder / name), read_batch(folder / name)
+
+
+def read_batch(path: Path) -> bytes:
+    """The content of a batch's file."""
+    with memory_told(path), open_regular(path) as file:
+        return file.read()
 
 
 def _files_in_archive(path: Path) -> Iterator[tuple[str, str, bytes]]:
     """The same from a tar archive, in one pass front to back: going back would decompress it again."""
-    import tarfile
-
     wanted = {stem + suffix for stem in (*TRAIN_BATCHES, TEST_BATCH) for suffix in PARSERS}
-    with open_plain_or_gzip(path) as stream:
-        try:
-            with tarfile.open(fileobj=stream, mode="r|") as archive:
-                for member in archive:
-                    name = os.path.basename(member.name)
-                    if name in wanted and (file := archive.extractfile(member)):
-                        yield name, f"{path}: {member.name}", file.read()
-        except tarfile.TarError as error:
-            raise ValueError(
-                f"{path}: not a readable tar archive ({error}): expected an official CIFAR-10 archive, "
-                "or the folder that it unpacks to"
-            ) from error
-        while stream.read(1 << 20):  # to the end, where gzip checks its CRC
-            pass
+    what = "a readable tar archive, as the official ones of CIFAR-10"
+    with open_plain_or_gzip(path) as stream, damage_told(path, what):
+        for name, data in files_in(stream, wanted, MOST_IN_A_BATCH, MOST_IN_AN_ARCHIVE):
+            yield os.path.basename(name), f"{path}: {name}", data
 
 
 def _parse_binary(data: bytes, source: str) -> Batch:

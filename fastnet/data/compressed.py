@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from fastnet.files import open_regular
+
 GZIP_MAGIC = b"\x1f\x8b"  # RFC 1952, section 2.3.1
 
 # DEFLATE cannot expand more than this (https://www.zlib.net/zlib_tech.html, "Maximum Compression Factor"),
@@ -22,8 +24,10 @@ def open_plain_or_gzip(path: Path) -> Iterator[BinaryIO]:
     ------
     ValueError
         Inside the `with` block, if the compressed data turns out to be damaged.
+    OSError
+        If there is no regular file that can be read.
     """
-    with open(path, "rb") as raw:
+    with open_regular(path) as raw:
         is_gzip = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         raw.seek(0)
         if not is_gzip:

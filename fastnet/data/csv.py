@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.data.dataset import Dataset
+from fastnet.files import damage_told, open_regular
 
 MISSING_PANDAS = 'reading CSV files needs pandas: pip install "fastnet-cpu[table]"'
+MOST_COLUMNS, MOST_IN_A_LINE = 100_000, 1 << 22  # pandas takes some hundred bytes for the name of each
 LABEL = "label"  # the column that is taken for the labels without a word; where there is none, the last
 MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "?")  # of a number; a label may be called so
 
@@ -51,7 +53,7 @@ def load_csv(
         If the file is no such table; for a number that is missing, and for text in its place, with column and row
         (rows count from 1 below the header); for labels that are not in classes, and for as many labels as rows.
     OSError
-        If the file cannot be read.
+        If it is no regular file, cannot be read, or memory is too small for it.
     ImportError
         Without pandas.
 
@@ -123,13 +125,15 @@ def _header(path: Path) -> list[str]:
 
 def _parsed(path: Path, **options: Any) -> Any:
     pandas = _pandas()
-    try:
+    with open_regular(path) as file, damage_told(path, "a readable table"):
+        first = file.readline(MOST_IN_A_LINE + 1)
+        if len(first) > MOST_IN_A_LINE or first.count(b",") >= MOST_COLUMNS:
+            raise ValueError(f"its first line has over {MOST_COLUMNS:,} columns, or {MOST_IN_A_LINE:,} bytes")
+        file.seek(0)
         with warnings.catch_warnings():
             # Rows longer than the header: with usecols, or without index_col, they would be cut or shifted in silence.
             warnings.simplefilter("error", pandas.errors.ParserWarning)
-            return pandas.read_csv(path, skipinitialspace=True, index_col=False, low_memory=False, **options)
-    except (ValueError, pandas.errors.ParserWarning) as error:  # pandas' own errors are ValueErrors
-        raise ValueError(f"{path}: not a readable table ({' '.join(str(error).split())})") from error
+            return pandas.read_csv(file, skipinitialspace=True, index_col=False, low_memory=False, **options)
 
 
 def _read(path: Path, columns: list[str], names: list[str], label: str | None = None) -> Any:

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from fastnet.data.compressed import MAX_EXPANSION, open_plain_or_gzip
 from fastnet.data.dataset import Dataset
+from fastnet.files import memory_told
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_DIMENSIONS = 64  # NumPy's own limit
+PIECE = 1 << 20  # bytes that are read at a time
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
@@ -32,22 +34,22 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     ValueError
         If the file is no IDX file, is damaged, or holds fewer or more bytes than its header states.
     OSError
-        If the file cannot be opened or read.
+        If it is no regular file, cannot be read, or memory is too small for it.
     """
     path = Path(path)
-    with open_plain_or_gzip(path) as stream:
+    with memory_told(path), open_plain_or_gzip(path) as stream:
         dtype, shape = _read_header(stream, path)
         expected = math.prod(shape) * dtype.itemsize
-        found = 0
+        found = bytearray()  # grows with what is there, whatever the header says
         if expected <= MAX_EXPANSION * path.stat().st_size:
-            array = np.empty(shape, dtype)
-            # Files and gzip streams have readinto, though the type that they share does not say so.
-            found = stream.readinto(array.reshape(-1).view(np.uint8))  # type: ignore[attr-defined]
-        if found < expected:
+            while data := stream.read(min(PIECE, expected - len(found))):
+                found += data
+        if len(found) < expected:
             raise ValueError(f"{path}: truncated: its header states {shape} {dtype.name}, {expected:,} bytes")
         if stream.read(1):
             raise ValueError(f"{path}: more bytes follow the {shape} {dtype.name} that its header states")
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    array = np.frombuffer(found, dtype).reshape(shape)
+    return array if dtype.isnative else array.byteswap(inplace=True).view(dtype.newbyteorder("="))
 
 
 def _read_header(stream: BinaryIO, path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:

@@ -3,25 +3,30 @@
 import os
 import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet import checks
+from fastnet import archive, checks
+from fastnet.data import npy
+from fastnet.data.compressed import MAX_EXPANSION
 from fastnet.data.dataset import Dataset
+from fastnet.files import damage_told
 
 # What the rows and the labels are called, small or capital letters alike: by Keras, MedMNIST and others.
 TRAINING = (("X_train", "y_train"), ("train_images", "train_labels"), ("X", "y"), ("data", "target"))
 TEST = (("X_test", "y_test"), ("test_images", "test_labels"))
 Pair = tuple[str, str]
 
+READABLE = "a readable npz archive"
+
 
 def load_npz(file: str | os.PathLike[str]) -> Dataset:
     """Load a data set written by `numpy.savez(file, X_train=..., y_train=..., X_test=..., y_test=...)`.
 
     The test pair may be missing; the training pair may be named `X` and `y`, either pair as in `TRAINING` and `TEST`.
-    Other keys are not read, and pickled objects are refused.
+    Other keys are not read, and pickled objects are refused; shapes and dtypes are looked at before anything is read.
 
     Returns
     -------
@@ -35,32 +40,24 @@ def load_npz(file: str | os.PathLike[str]) -> Dataset:
         If the file is no readable npz archive, or a key is missing, or a shape, dtype or label is wrong, or a number
         is not finite.
     OSError
-        If the file cannot be opened.
+        If it is no regular file, cannot be read, or memory is too small for it.
     """
     path = Path(file)
-    arrays, train, test = _read_arrays(path)
-    X_train, y_train = _checked_pair(path, arrays, train)
-    if test is None:
-        return Dataset(_flat(X_train), y_train, image_shape=_image_shape(X_train))
-    X_test, y_test = _checked_pair(path, arrays, test)
-    if X_test.shape[1:] != X_train.shape[1:]:
-        found, expected = (", ".join(map(str, X.shape[1:])) for X in (X_test, X_train))
-        raise ValueError(f"{path}: {test[0]} has {found} columns: expected {expected}, as in {train[0]}")
-    return Dataset(_flat(X_train), y_train, _flat(X_test), y_test, image_shape=_image_shape(X_train))
-
-
-def require_numpy_file(stream: BinaryIO, kinds: tuple[str, ...]) -> None:
-    """Raise ValueError unless the stream holds an "array" or an "archive", as kinds ask for; go back to its start.
-
-    NumPy takes anything else for a pickle, and says how to load it unsafely.
-    """
-    start = stream.read(16)
-    kind = "array" if start.startswith(b"\x93NUMPY") else "archive" if zipfile.is_zipfile(stream) else None
-    stream.seek(0)
-    if kind is None:
-        raise ValueError(f"it starts with {start!r}")
-    if kind not in kinds:
-        raise ValueError(f"a single {kind}")
+    with archive.unzipped(path, READABLE) as members:
+        pairs = _pairs(path, members)
+        for pair in pairs:
+            _check(path, pair)
+        train, *test = pairs
+        for pair in test:
+            if pair.X.shape[1:] != train.X.shape[1:]:
+                found, expected = (", ".join(map(str, X.shape[1:])) for X in (pair.X, train.X))
+                raise ValueError(
+                    f"{path}: {pair.X_name} has {found} columns: expected {expected}, as in {train.X_name}"
+                )
+        (X, y), *tests = (_read(path, pair) for pair in pairs)
+    X_test, y_test = tests[0] if tests else (None, None)
+    shape = train.X.shape
+    return Dataset(X, y, X_test, y_test, image_shape=(1, shape[1], shape[2]) if len(shape) == 3 else None)
 
 
 def spelt(names: tuple[str, ...], present: list[str]) -> dict[str, str]:
@@ -74,71 +71,64 @@ def members_of(archive: zipfile.ZipFile) -> dict[str, str]:
     return {name.removesuffix(".npy"): name for name in archive.namelist()}
 
 
-def _read_arrays(path: Path) -> tuple[dict[str, Any], Pair, Pair | None]:
-    """The arrays by the names that they should have, and the names of the two pairs."""
-    with open(path, "rb") as stream:
-        try:
-            require_numpy_file(stream, ("archive",))
-            with zipfile.ZipFile(stream) as archive:
-                members = members_of(archive)
-                names = list(members)
-                train = next((pair for pair in TRAINING if spelt(pair, names)), None)
-                test = next((pair for pair in TEST if spelt(pair, names)), None)
-                pairs = [pair for pair in (train, test) if pair is not None]
-                arrays = {
-                    name: read_member(archive, members[written])
-                    for pair in pairs
-                    for name, written in spelt(pair, names).items()
-                }
-        # On damaged input NumPy, zipfile and the decompressors raise a dozen types, OSError among them.
-        except Exception as error:
-            raise ValueError(f"{path}: not a readable npz archive ({error}): write it with numpy.savez") from error
-    missing = [name for pair in (train or TRAINING[0], test or ()) for name in pair if name not in arrays]
-    if train is None or missing:
+class _Pair(NamedTuple):
+    """Rows and labels that have not been read yet, by the names that they should have."""
+
+    X_name: str
+    X: npy.Stored
+    y_name: str
+    y: npy.Stored
+
+
+def _pairs(path: Path, members: zipfile.ZipFile) -> list[_Pair]:
+    """The training pair, and the test pair if there is one."""
+    written = members_of(members)
+    names = list(written)
+    train = next((pair for pair in TRAINING if spelt(pair, names)), None)
+    test = next((pair for pair in TEST if spelt(pair, names)), None)
+    pairs = [pair for pair in (train or TRAINING[0], test) if pair is not None]
+    missing = [name for pair in pairs for name in pair if name not in spelt(pair, names)]
+    if missing:
         raise ValueError(
             f"{path}: no array {missing[0]} (it holds {', '.join(map(repr, names)) or 'nothing'}): "
             "expected X_train and y_train, with or without X_test and y_test, or X and y"
         )
-    return arrays, train, test
+    most = MAX_EXPANSION * path.stat().st_size
+    with damage_told(path, READABLE):
+        return [
+            _Pair(X, npy.member(members, own[X], most), y, npy.member(members, own[y], most))
+            for X, y in pairs
+            for own in [{name: written[own] for name, own in spelt((X, y), names).items()}]
+        ]
 
 
-def read_member(archive: zipfile.ZipFile, member: str) -> Any:
-    """The array of a member, which is read to its end, where its check sum is: numpy.load stops before."""
-    with archive.open(member) as file:
-        array = np.lib.format.read_array(file, allow_pickle=False)
-        if file.read(1):
-            raise ValueError(f"{member} goes on behind its array")
-    return array
-
-
-def _checked_pair(path: Path, arrays: dict[str, Any], pair: Pair) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    X_name, y_name = pair
-    X, y = np.asarray(arrays[X_name]), np.asarray(arrays[y_name])
+def _check(path: Path, pair: _Pair) -> None:
+    """Raise ValueError for what no data set is made of."""
+    X_name, X, y_name, y = pair
     if X.ndim not in (2, 3) or 0 in X.shape or X.dtype.kind not in "buif":
         raise ValueError(
             f"{path}: {X_name} is {X.dtype} of shape {X.shape}: "
             "expected numbers of shape (N, D), or (N, rows, columns) of grey images, not empty; "
             "flatten others with X.reshape(len(X), -1)"
         )
-    if y.shape != (len(X),) or y.dtype.kind not in "iu":
+    if y.shape != X.shape[:1] or y.dtype.kind not in "iu":
         raise ValueError(
             f"{path}: {y_name} is {y.dtype} of shape {y.shape}: "
-            f"expected ({len(X)},), one whole number for each row of {X_name}; "
+            f"expected {X.shape[:1]}, one whole number for each row of {X_name}; "
             "numpy.unique(y, return_inverse=True)[1] makes them of other labels"
         )
+
+
+def _read(path: Path, pair: _Pair) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The rows (N, D) and the labels (N,) of a pair."""
+    with damage_told(path, READABLE):
+        X, y = pair.X.read(), pair.y.read()
+    X = X.reshape(len(X), -1)
     try:
-        checks.require_finite(X_name, _flat(X), np.dtype(np.float64))
+        checks.require_finite(pair.X_name, X, np.dtype(np.float64))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     labels = y.astype(np.int64)
     if labels.min() < 0:
-        raise ValueError(f"{path}: label {labels.min()} in {y_name}: expected labels from 0 up")
+        raise ValueError(f"{path}: label {labels.min()} in {pair.y_name}: expected labels from 0 up")
     return X, labels
-
-
-def _flat(X: NDArray[Any]) -> NDArray[Any]:
-    return X.reshape(len(X), -1)
-
-
-def _image_shape(X: NDArray[Any]) -> tuple[int, int, int] | None:
-    return (1, *X.shape[1:]) if X.ndim == 3 else None

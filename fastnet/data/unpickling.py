@@ -15,6 +15,7 @@ from `np.frombuffer` and checked parts. The price is time: 1.7 s for all of CIFA
 
 import math
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,8 @@ NEW_VALUES: dict[str, Callable[[], Any]] = {
 }
 TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 MARK = object()
+# Instructions, of a byte or two, may each make a value of a hundred.  A batch of CIFAR-10 takes some six a record.
+MOST_INSTRUCTIONS, BYTES_AN_INSTRUCTION = 300_000, 100
 
 
 def unpickle_dict(data: bytes, source: str) -> dict[str, Any]:
@@ -62,9 +65,14 @@ def unpickle_dict(data: bytes, source: str) -> dict[str, Any]:
     import pickletools
 
     machine = _Machine()
+    most = MOST_INSTRUCTIONS + len(data) // BYTES_AN_INSTRUCTION
     try:
-        for opcode, argument, _ in pickletools.genops(data):
-            machine.run(opcode.name, argument)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes in the strings of protocol 0, which no machine here runs
+            for done, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+                if done == most:
+                    raise ValueError(f"it has over {most:,} instructions for {len(data):,} bytes")
+                machine.run(opcode.name, argument)
         result = machine.stack.pop()
         if not isinstance(result, dict):
             raise ValueError(f"it holds a {type(result).__name__}: expected a dict")

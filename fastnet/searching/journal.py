@@ -13,32 +13,40 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from os import PathLike
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
 
+from fastnet import files
 from fastnet.searching.grid import Point
-from fastnet.searching.trial import Row
+from fastnet.searching.trial import STATUSES, Row
 
 Line = dict[str, Any]
 
 FORMAT = 1
 _NUMBERS = {field.name for field in fields(Row) if field.type == "float"}
+_KINDS: dict[str, Any] = {"str": str, "int": int, "float": (float, int, NoneType), "tuple[float, ...]": list}  # in JSON
+_DAMAGE = (ValueError, LookupError, TypeError, RecursionError)  # the last one of lists in lists
 
 
 class Journal:
     """One file, open for appending.
 
-    Raises OSError where it cannot be written, ValueError where it is another search's or no journal at all.
+    Raises OSError where it is no regular file or cannot be written, ValueError where it is another search's or no
+    journal at all.
     """
 
     def __init__(self, path: str | PathLike[str], search: Mapping[str, Any]) -> None:
         self.path = Path(path)
+        if self.path.exists():
+            files.regular_or_new(path)
         self._file = open(self.path, "a+b")  # noqa: SIM115  # closed by close()
         self.best_path = self.path.with_name(f"{self.path.name}.best.npz")
         head = {"fastnet search journal": FORMAT, **search}
         try:
-            self._lines = self._read(head)
+            with files.memory_told(path):
+                self._lines = self._read(head)
         except BaseException:
             self._file.close()
             raise
@@ -81,7 +89,7 @@ class Journal:
             found = json.loads(lines[0])
             if found["fastnet search journal"] != FORMAT:
                 raise ValueError(found["fastnet search journal"])
-        except (ValueError, LookupError, TypeError) as error:
+        except _DAMAGE as error:
             raise ValueError(
                 f"{self.path}: not a journal of this version of fastnet, expected a new file or one of this search"
             ) from error
@@ -96,14 +104,25 @@ class Journal:
             try:
                 parsed = json.loads(line)
                 known[json.dumps(parsed["point"], sort_keys=True)] = parsed
-                _ = [parsed[field.name] for field in fields(Row)]
-            except (ValueError, LookupError, TypeError) as error:
+                _require_row(parsed)
+            except _DAMAGE as error:
                 raise ValueError(
                     f"{self.path}, line {number}: damaged; take the line out, and its point is done again"
                 ) from error
         # What a killed run left of its last line would spoil the next one.
         self._file.truncate(sum(len(line) + 1 for line in lines))
         return known
+
+
+def _require_row(line: Line) -> None:
+    """Raise ValueError where a line's values are not of a row's types."""
+    for field in fields(Row):
+        if not isinstance(line[field.name], _KINDS[str(field.type)]):
+            raise ValueError(field.name)
+    if not all(isinstance(score, (int, float)) for score in line["scores"]) or line["status"] not in STATUSES:
+        raise ValueError("scores or status")
+    if not isinstance(line.get("stats"), (dict, NoneType)):
+        raise ValueError("stats")
 
 
 def _short(value: Any) -> str:

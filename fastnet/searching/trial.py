@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 History = dict[str, Any]
 
-DONE, STOPPED, DIVERGED, FAILED = "done", "stopped", "diverged", "failed"
+STATUSES = DONE, STOPPED, DIVERGED, FAILED = "done", "stopped", "diverged", "failed"
 METRICS = {"val_accuracy": 1.0, "val_loss": -1.0}  # with the sign that makes more of it better
 
 

@@ -130,7 +130,7 @@ def test_an_array_that_asks_for_less_than_there_is_is_damaged(run, model):
     np.save(rows, np.zeros((2, 60), np.uint8))
     with zipfile.ZipFile("damaged.npz", "w") as archive:
         archive.writestr("X.npy", rows.getvalue() + b"more")
-    assert "X.npy goes on behind its array" in run("predict", "model.npz", "damaged.npz").error
+    assert "X.npy has 124 bytes, expected those of shape (2, 60)" in run("predict", "model.npz", "damaged.npz").error
 
 
 def test_an_archive_without_samples_is_told_which_names_count(run, model):

@@ -117,7 +117,7 @@ DAMAGED = "description of an array is damaged"
     ("data", "reason"),
     [
         pytest.param(b"\x80\x02}(" + b")" + b"\x85" * 200_000 + b"K\x01u.", PLAIN_KEY, id="deep tuple as key"),
-        pytest.param(b"\x80\x02" + b"]" * 200_000 + b"a" * 199_999 + b".", "holds a list", id="deep lists"),
+        pytest.param(b"\x80\x02" + b"]" * 140_000 + b"a" * 139_999 + b".", "holds a list", id="deep lists"),
         pytest.param(array_pickle(b"K\x01\x85", OBJECT_FIELD, b"U\x08AAAAAAAA"), "dtype 'V8'", id="pointers"),
         pytest.param(array_pickle(dtype=DTYPE % (b"u1", b"O")), "byte order 'O'", id="byte order"),
         pytest.param(array_pickle(dtype=DTYPE % (b"u2", b"|")), "4 bytes does not fit", id="too few bytes"),
@@ -151,6 +151,7 @@ DAMAGED = "description of an array is damaged"
         pytest.param(b"\x80\x02}(K\x01u.", "is shorter", id="key without value"),
         pytest.param(b"\x80\x02}]K\x01s.", PLAIN_KEY, id="list as key"),
         pytest.param(b"\x80\x02}K\x01K\x02s.", "int where text belongs", id="number as name"),
+        pytest.param(b"\x80\x02" + b"]\x94" * 200_000 + b".", "over 304,000 instructions", id="many objects"),
         pytest.param(b"\x80\x02.", "damaged", id="nothing"),
         pytest.param(b"", "exhausted", id="empty"),
         pytest.param(b"<html>", "unknown", id="foreign"),
