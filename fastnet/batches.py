@@ -167,7 +167,7 @@ def batches_of(
             raise ValueError(f"indices[{empty[0]}] holds rows of weight 0 alone, expected one of a weight above 0")
         replay = Replay(rows, int(np.count_nonzero(weights)))
         return Weighted(replay, weights, np.arange(num_rows)), len(rows)
-    num_iters = checks.whole("num_iters", num_iters, 0)
+    num_iters = checks.count("num_iters", num_iters, 0)
     if weights is None:
         return _drawn(rng, num_rows, batch_size, sampling), num_iters
     present = np.flatnonzero(weights)
@@ -175,13 +175,13 @@ def batches_of(
 
 
 def _drawn(rng: np.random.Generator, num_train: int, batch_size: Any, sampling: Any) -> Resumable:
-    if sampling not in ("replacement", "shuffle"):
+    if not isinstance(sampling, str) or sampling not in ("replacement", "shuffle"):
         raise ValueError(f"sampling is {sampling!r}, expected 'replacement' or 'shuffle'")
     if batch_size is None:
         return FullBatch(num_train)
     if isinstance(batch_size, str):
         raise ValueError(f"batch_size is {batch_size!r}, expected an integer of at least 1, or None for all rows")
-    batch_size = checks.whole("batch_size", batch_size, 1)
+    batch_size = checks.count("batch_size", batch_size, 1)
     if sampling == "replacement":
         return Replacement(rng, num_train, batch_size)
     if batch_size > num_train:

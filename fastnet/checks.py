@@ -6,9 +6,12 @@ Every error says what was found, what was expected, and where it is not obvious,
 
 from __future__ import annotations
 
+import errno
 import math
+import mmap
 import operator
 import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,18 +22,29 @@ Array = NDArray[Any]
 
 THREADS_VARIABLE = "FASTNET_THREADS"
 PRECISIONS = ("highest", "high", "medium")
+MOST = np.iinfo(np.int64).max  # of sizes and counts
+MOST_DEVIATION = 1e18  # of initial weights: their squares are floats
 _BLOCK_BYTES = 1 << 24  # of data looked at together when it is searched for bad values
 _READ = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))  # by kernels, without conversion
 
 
 def float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """float32 or float64."""
+    return dtype_of(dtype, (np.float32, np.float64))
+
+
+def dtype_of(dtype: DTypeLike, kinds: tuple[DTypeLike, ...]) -> np.dtype[Any]:
+    """One of these."""
+    known = [np.dtype(kind) for kind in kinds]
+    expected = " or ".join(map(str, known))
     try:
-        found = np.dtype(dtype)
-    except TypeError as error:
-        raise ValueError(f"dtype is {dtype!r}, expected float32 or float64") from error
-    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"dtype is {found}, expected float32 or float64")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of codes that NumPy no longer likes
+            found = np.dtype(dtype)
+    except Exception as error:  # whatever NumPy makes of what is none
+        raise ValueError(f"dtype is {dtype!r}, expected {expected}") from error
+    if found not in known:
+        raise ValueError(f"dtype is {found}, expected {expected}")
     return found
 
 
@@ -38,11 +52,26 @@ def whole(name: str, value: Any, least: int) -> int:
     """An integer not below `least`."""
     try:
         number = operator.index(value)
-    except TypeError:
+    except Exception:  # of a stranger's type
         number = least - 1
     if isinstance(value, (bool, np.bool_)) or number < least:
         raise ValueError(f"{name} is {value!r}, expected an integer of at least {least}")
     return number
+
+
+def count(name: str, value: Any, least: int) -> int:
+    """An integer not below `least` of things that memory holds."""
+    number = whole(name, value, least)
+    if number > MOST:
+        raise ValueError(f"{name} has {number.bit_length()} bits, expected an integer from {least} to {MOST}")
+    return number
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False: of anything else Python knows a truth that its writer need not have meant."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name} is {value!r}, expected True or False")
+    return bool(value)
 
 
 def non_negative(name: str, value: Any, dtype: DTypeLike = np.float64) -> float:
@@ -70,11 +99,16 @@ def open_unit(name: str, value: Any) -> float:
 
 
 def _real(value: Any) -> float:
-    if isinstance(value, (str, bytes)):  # float() would read them
+    """A real number as a float; nan for anything else, also for what float() would read, or cut down to one."""
+    if isinstance(value, (str, bytes, bytearray, memoryview)):
+        return math.nan
+    if isinstance(value, (np.generic, np.ndarray)) and (
+        value.ndim or value.dtype.kind not in "buif" or np.ma.is_masked(value)
+    ):
         return math.nan
     try:
         return float(value)
-    except (TypeError, ValueError, OverflowError):
+    except Exception:  # of a stranger's type
         return math.nan
 
 
@@ -93,7 +127,10 @@ def threads(value: Any) -> int | None:
 def deviation(value: Any) -> float | str:
     """Of initial weights: a number of at least 0, or "he"."""
     if not isinstance(value, str):
-        return non_negative("std", value)
+        number = non_negative("std", value)
+        if number > MOST_DEVIATION:
+            raise ValueError(f"std is {value!r}, expected at most {MOST_DEVIATION}")
+        return number
     if value != "he":
         raise ValueError(f"std is {value!r}, expected a finite number of at least 0, or 'he'")
     return value
@@ -101,7 +138,7 @@ def deviation(value: Any) -> float | str:
 
 def checkpoint_every(seconds: Any, path: Any, resume: Any) -> float:
     """Seconds between two checkpoints, at least 0; to resume there must be a path."""
-    if resume and path is None:
+    if flag("resume", resume) and path is None:
         raise ValueError(f"resume is {resume!r} without a file to go on from, expected checkpoint=path")
     return non_negative("checkpoint_every", seconds)
 
@@ -117,7 +154,8 @@ def matmul_precision(value: Any, dtype: np.dtype[Any]) -> str:
 
 def unmasked(name: str, values: Any) -> Any:
     """The values, unless some are masked: NumPy would hand on what lies behind the mask, in silence."""
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+    rows = values if isinstance(values, (list, tuple)) else [values]
+    if any(isinstance(row, np.ma.MaskedArray) and np.ma.is_masked(row) for row in rows):
         raise ValueError(f"{name} is a masked array with masked elements, expected numbers: fill or drop them")
     return values
 
@@ -128,7 +166,23 @@ def array(name: str, values: Any) -> Array:
         raise ValueError(f"{name} is None, expected an array")
     if hasattr(values, "toarray"):
         raise ValueError(f"{name} is sparse ({type(values).__name__}), expected a dense array, as {name}.toarray()")
-    return np.asarray(unmasked(name, values))
+    if isinstance(unmasked(name, values), np.ndarray):
+        return np.asarray(values)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of masked elements that become nan
+            return np.asarray(values)
+    except Exception as error:  # of a stranger's type
+        raise ValueError(f"{name} is no array ({error}), expected one") from error
+
+
+def numbers(name: str, values: Any) -> NDArray[np.float64]:
+    """The values as float64: no copy where they are.  Raises ValueError for text, objects, complex numbers."""
+    found = array(name, values)
+    if found.dtype.kind not in "buif":
+        raise ValueError(f"{name} has dtype {found.dtype}, expected numbers")
+    with np.errstate(all="ignore"):  # what a wider float holds becomes infinite, which the caller looks at
+        return found.astype(np.float64, copy=False)
 
 
 def features(name: str, X: Any, inputs: int, dtype: np.dtype[Any]) -> Array:
@@ -138,6 +192,7 @@ def features(name: str, X: Any, inputs: int, dtype: np.dtype[Any]) -> Array:
     booleans and float16 become dtype.
     """
     rows = array(name, X)
+    require_file(name, rows)
     if rows.ndim != 2:
         raise ValueError(
             f"{name} has shape {rows.shape}, expected 2 dimensions (rows, {inputs}){_reshaped(name, rows, inputs)}"
@@ -151,12 +206,35 @@ def features(name: str, X: Any, inputs: int, dtype: np.dtype[Any]) -> Array:
     if rows.dtype not in _READ:
         # Wide integers as float64: in float32 time stamps and large ids would lose their digits before the mean is
         # subtracted.
-        wide = rows.dtype.itemsize > 8 or (rows.dtype.kind in "ui" and rows.dtype.itemsize >= 4)
-        rows = rows.astype(np.float64 if wide else dtype)
+        native = rows.dtype.newbyteorder("=")
+        wide = native.itemsize > 8 or (native.kind in "ui" and native.itemsize >= 4)
+        with np.errstate(all="ignore"):  # of what is too large for float64
+            rows = rows.astype(native if native in _READ else np.float64 if wide else dtype)
     require_finite(name, rows, dtype)
     rows = np.ascontiguousarray(rows)
     # A header of our own: the caller's may get another shape meanwhile (a callback is enough).
     return rows.view() if rows.flags.aligned else rows.copy()
+
+
+def require_file(name: str, array: Array) -> None:
+    """Raise OSError where an array is a memmap whose file has become shorter: to read it would end the process.
+
+    That is told where Python is asked: a file that shrinks while a compiled program reads it ends the process still.
+    """
+    found: Any = array
+    start = 0
+    while isinstance(found, (np.ndarray, memoryview)):
+        if isinstance(found, np.memmap):
+            start = found.offset - found.offset % mmap.ALLOCATIONGRANULARITY
+        found = found.base if isinstance(found, np.ndarray) else found.obj
+    if isinstance(found, mmap.mmap):
+        mapped = start + len(found)
+        try:
+            size = found.size()
+        except OSError:  # memory without a file
+            return
+        if size < mapped:
+            raise OSError(errno.EIO, f"the file of {name} has {size} bytes now, {mapped} when it was mapped")
 
 
 def finite_params(params: Mapping[str, Array]) -> None:
@@ -232,12 +310,9 @@ def weights(name: str, values: Any, rows: int) -> NDArray[np.float64] | None:
     """Weights of shape (rows,) as a float64 copy: finite, none negative, not all 0.  None stays None."""
     if values is None:
         return None
-    given = array(name, values)
-    if given.shape != (rows,):
-        raise ValueError(f"{name} has shape {given.shape}, expected ({rows},): a weight for each row")
-    if given.dtype.kind not in "buif":
-        raise ValueError(f"{name} has dtype {given.dtype}, expected numbers")
-    found = given.astype(np.float64)
+    found = np.array(numbers(name, values))
+    if found.shape != (rows,):
+        raise ValueError(f"{name} has shape {found.shape}, expected ({rows},): a weight for each row")
     wrong = np.flatnonzero(~((found >= 0) & (found <= float(np.finfo(np.float32).max))))
     if len(wrong):
         raise ValueError(

@@ -84,9 +84,7 @@ class Classifier(Copied, Described):
 
     @params.setter
     def params(self, values: Mapping[str, Any]) -> None:
-        if set(values) != set(self._params):
-            raise ValueError(f"params are {', '.join(values)}, expected {', '.join(self._params)}")
-        self._params.update(values)
+        self._params.replace(values)
 
     @reads
     def loss(
@@ -165,7 +163,7 @@ class Classifier(Copied, Described):
         Parameters
         ----------
         X, X_val : arrays (num, D) of uint8, float32 or float64
-            A read-only memmap will do.  No float copy is made.
+            Or memmaps, whose files may not shrink.  No float copy is made.
         y, y_val : integer arrays (num,) of labels in [0, C)
         learning_rate, learning_rate_decay : floats, default 1e-3 and 0.95
             Step size, and its factor after each epoch: every max(num // batch_size, 1) iterations.
@@ -238,7 +236,7 @@ class Classifier(Copied, Described):
         per_epoch = max(batches.num_train // batches.size, 1)
         most = float(np.finfo(self.dtype).max)
         rates = schedules.rates(decay if schedule is None else schedule, learning_rate, num_iters, per_epoch, most)
-        plan = training.Plan(num_iters, per_epoch, rates, lambda weight: np.full(len(weight), reg))
+        plan = training.Plan(num_iters, per_epoch, rates, lambda weight: np.full(len(weight), reg), data)
         schedules.warn_of_early_end(decay if schedule is None else schedule, num_iters, per_epoch)
         optimizer = optimizers.checked(optimizer, self.dtype)
         training.check_callback(callback)
@@ -246,7 +244,7 @@ class Classifier(Copied, Described):
         judges: list[training.Judge] = [] if best is None else [best.see]
         patience = patience_of(early_stopping, validate is not None)
         judges += [] if patience is None else [patience.over]
-        callbacks: list[training.Callback] = [training.LossLines()] if verbose else []
+        callbacks: list[training.Callback] = [training.LossLines()] if checks.flag("verbose", verbose) else []
         callbacks += [callback] if callback is not None else []
         callbacks += [schedule.over] if isinstance(schedule, Clock) else []
         trainer = self._trainer(data, labels, batches.size, optimizer, workers)

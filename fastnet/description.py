@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,7 +98,10 @@ class Described:
 def _names(what: str, values: Any, count: int) -> tuple[str, ...] | None:
     if values is None:
         return None
-    names = tuple(values) if isinstance(values, Iterable) and not isinstance(values, (str, bytes)) else (values,)
+    try:
+        names = (values,) if isinstance(values, (str, bytes)) else tuple(values)
+    except TypeError:
+        names = (values,)
     if len(names) != count or not all(isinstance(name, str) for name in names):
         owner = "classes" if what == "label_names" else "inputs"
         raise ValueError(f"{what} are {values!r}, expected a text for each of the {count} {owner}, or None")

@@ -70,7 +70,7 @@ def pixels(image_shape: Sequence[int], view: View) -> NDArray[np.intp]:
     channels, rows, columns = image_shape
     down, right, mirrored = view
     from_rows, from_columns = _moved("down", down, rows), _moved("right", right, columns)
-    if mirrored:
+    if checks.flag("mirrored", mirrored):
         from_columns = from_columns[::-1]
     places = np.arange(channels * rows * columns).reshape(channels, rows, columns)
     return places[:, from_rows[:, np.newaxis], from_columns].reshape(-1)
@@ -78,7 +78,8 @@ def pixels(image_shape: Sequence[int], view: View) -> NDArray[np.intp]:
 
 def _moved(name: str, by: Any, size: int) -> NDArray[np.intp]:
     """Where each of so many lines of pixels comes from."""
-    if isinstance(by, (bool, np.bool_)) or not isinstance(by, (int, np.integer)) or not -size < by < size:
+    whole = isinstance(by, (int, np.integer)) and not isinstance(by, (bool, np.timedelta64))
+    if not whole or not -size < by < size:
         raise ValueError(f"a shift {name} is {by!r}, expected a whole number of pixels from {1 - size} to {size - 1}")
     places = np.abs(np.arange(size) - by)
     return np.asarray(np.minimum(places, 2 * (size - 1) - places))
@@ -111,7 +112,7 @@ def copies(X: Any, image_shape: Sequence[int], views: Iterable[View]) -> NDArray
 
 def uint8_images(X: Any, image_shape: Any, name: str = "X") -> tuple[NDArray[np.uint8], tuple[int, int, int]]:
     """X as uint8 rows, and the shape of their images.  Raises ValueError for anything else."""
-    array = np.asarray(X)
+    array = checks.array(name, X)
     if array.dtype != np.uint8 or array.ndim != 2:
         raise ValueError(
             f"{name} is {array.dtype} of shape {array.shape}, expected images: uint8 rows (N, D), pixels from 0 to 255"
@@ -122,7 +123,11 @@ def uint8_images(X: Any, image_shape: Any, name: str = "X") -> tuple[NDArray[np.
 
 def sources_of(views: Iterable[View], image_shape: Sequence[int]) -> list[NDArray[np.intp]]:
     """The pixels of each view.  Raises ValueError where there is none, or one that does not fit."""
-    found = [pixels(image_shape, View(*view)) for view in views]
+    try:
+        given = [View(*view) for view in views]
+    except TypeError as error:
+        raise ValueError(f"views is {views!r}, expected several fastnet.images.View") from error
+    found = [pixels(image_shape, view) for view in given]
     if not found:
         raise ValueError("views is empty, expected at least one fastnet.images.View")
     return found

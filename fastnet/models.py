@@ -67,9 +67,9 @@ class TwoLayerNet(Classifier):
         matmul_precision: str = "highest",
     ) -> None:
         sizes = (
-            checks.whole("input_size", input_size, 1),
-            checks.whole("hidden_size", hidden_size, 1),
-            checks.whole("output_size", output_size, 2),
+            checks.count("input_size", input_size, 1),
+            checks.count("hidden_size", hidden_size, 1),
+            checks.count("output_size", output_size, 2),
         )
         super().__init__(sizes, std, dtype, seed, threads, matmul_precision)
 
@@ -105,7 +105,7 @@ class SoftmaxClassifier(Classifier):
         threads: int | None = None,
         matmul_precision: str = "highest",
     ) -> None:
-        sizes = (checks.whole("input_size", input_size, 1), checks.whole("output_size", output_size, 2))
+        sizes = (checks.count("input_size", input_size, 1), checks.count("output_size", output_size, 2))
         super().__init__(sizes, std, dtype, seed, threads, matmul_precision)
 
 

@@ -33,7 +33,7 @@ class Normalization:
             given = getattr(self, name)
             if given is None and name == "scale":
                 continue
-            array = np.array(checks.unmasked(name, given), dtype=np.float64)
+            array = np.array(checks.numbers(name, given), order="C")
             if array.ndim != 1 or array.shape != np.shape(self.mean):
                 raise ValueError(f"{name} has shape {array.shape}, expected one number for each of D features")
             if not np.isfinite(array).all():
@@ -70,6 +70,7 @@ class Normalization:
         ValueError
             For X of another kind, and numbers that are not finite.
         """
+        scale = checks.flag("scale", scale)
         array = checks.array("X", X)
         if array.ndim != 2 or len(array) == 0 or array.dtype.kind not in "buif":
             raise ValueError(

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.checks import non_negative, open_unit, positive
+from fastnet.checks import flag, non_negative, open_unit, positive
 
 
 class Optimizer(Protocol):
@@ -50,7 +50,8 @@ class Momentum:
     nesterov: bool = False
 
     def __post_init__(self) -> None:
-        open_unit("momentum", self.momentum)
+        object.__setattr__(self, "momentum", open_unit("momentum", self.momentum))
+        flag("nesterov", self.nesterov)
 
     @property
     def rule(self) -> str:
@@ -80,10 +81,10 @@ class Adam:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        open_unit("beta1", self.beta1)
-        open_unit("beta2", self.beta2)
-        positive("epsilon", self.epsilon)
-        non_negative("weight_decay", self.weight_decay)
+        object.__setattr__(self, "beta1", open_unit("beta1", self.beta1))
+        object.__setattr__(self, "beta2", open_unit("beta2", self.beta2))
+        object.__setattr__(self, "epsilon", positive("epsilon", self.epsilon))
+        object.__setattr__(self, "weight_decay", non_negative("weight_decay", self.weight_decay))
 
     @property
     def rule(self) -> str:

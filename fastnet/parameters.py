@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from fastnet.checks import Array, unmasked
+from fastnet.checks import Array, numbers
 
 
 class Parameters(dict[str, Array]):
@@ -21,9 +22,13 @@ class Parameters(dict[str, Array]):
     def _checked(self, name: str, value: Any) -> Array:
         if name not in self:
             raise ValueError(f"no parameter {name!r}, expected one of {', '.join(self)}")
-        array = np.asarray(unmasked(name, value), self[name].dtype)
+        given = numbers(name, value)
+        with np.errstate(all="ignore"):
+            array = given.astype(self[name].dtype, copy=False)
         if array.shape != self[name].shape:
             raise ValueError(f"{name} has shape {array.shape}, expected {self[name].shape}")
+        if not np.array_equal(np.isfinite(array), np.isfinite(given)):
+            raise ValueError(f"{name} holds numbers that are too large for {array.dtype}")
         return array
 
     def update(self, *others: Any, **named: Any) -> None:
@@ -31,6 +36,13 @@ class Parameters(dict[str, Array]):
         values = {name: self._checked(name, value) for name, value in dict(*others, **named).items()}
         for name, array in values.items():
             self[name][...] = array
+
+    def replace(self, values: Any) -> None:
+        """Write all parameters; ValueError, with all as they were, where one is missing, strange or wrong."""
+        found = list(values) if isinstance(values, Mapping) else [type(values).__name__]
+        if set(found) != set(self):
+            raise ValueError(f"params are {', '.join(map(str, found))}, expected {', '.join(self)}")
+        self.update(values)
 
     # A dictionary's own |= is declared for dictionaries of one type alone; this one takes what update takes.
     def __ior__(self, values: Any) -> Parameters:  # type: ignore[override,misc]

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.checks import non_negative, open_unit, positive, unmasked
+from fastnet.checks import array, non_negative, numbers, open_unit, positive
 
 Iterations = NDArray[np.int64]
 Factors = NDArray[np.float64]
@@ -38,7 +38,7 @@ class Constant:
     warmup: float = 0.0
 
     def __post_init__(self) -> None:
-        open_unit("warmup", self.warmup)
+        object.__setattr__(self, "warmup", open_unit("warmup", self.warmup))
 
     def factors(self, iterations: Iterations, num_iters: int, per_epoch: int) -> Factors:
         """The factors at some iterations (from 0) of a training of num_iters, with per_epoch in an epoch."""
@@ -64,10 +64,10 @@ class EpochDecay(Constant):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive("factor", self.factor)
+        object.__setattr__(self, "factor", positive("factor", self.factor))
 
     def _after(self, iterations: Iterations, warm: int, num_iters: int, per_epoch: int) -> Factors:
-        with np.errstate(under="ignore"):  # to 0 is right
+        with np.errstate(under="ignore", over="ignore"):  # to 0 is right; `rates` keeps what is too large in bounds
             return np.asarray(np.power(self.factor, iterations // per_epoch, dtype=np.float64))
 
 
@@ -87,13 +87,17 @@ class StepDecay(Constant):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        non_negative("factor", self.factor)
-        for fraction in self.at:
-            open_unit("at", fraction)
+        object.__setattr__(self, "factor", non_negative("factor", self.factor))
+        try:
+            at = tuple(self.at)
+        except TypeError as error:
+            raise ValueError(f"at is {self.at!r}, expected fractions of the training") from error
+        object.__setattr__(self, "at", tuple(open_unit("at", fraction) for fraction in at))
 
     def _after(self, iterations: Iterations, warm: int, num_iters: int, per_epoch: int) -> Factors:
         passed = sum((iterations >= round(fraction * num_iters)).astype(np.int64) for fraction in self.at)
-        return np.asarray(np.power(self.factor, passed * np.ones(len(iterations))))
+        with np.errstate(under="ignore", over="ignore"):
+            return np.asarray(np.power(self.factor, passed * np.ones(len(iterations))))
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ class Clock:
     started: float = field(default_factory=time.perf_counter, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        positive("seconds", self.seconds)
+        object.__setattr__(self, "seconds", positive("seconds", self.seconds))
         if not isinstance(self.plan, Constant) or isinstance(self.plan, EpochDecay):
             raise ValueError(f"plan is {self.plan!r}, expected one of fastnet.schedules that knows no epochs")
 
@@ -147,7 +151,7 @@ class Clock:
 
     def factors(self, iterations: Iterations, num_iters: int, per_epoch: int) -> Factors:
         """The factors at the next iterations, each expected to take as long as those before it did on average."""
-        passed, done = self.passed(), int(iterations[0])
+        passed, done = min(self.passed(), 1.0), int(iterations[0])
         moments = passed + (iterations - done) * (passed / max(done, 1))
         return self.plan.factors((np.minimum(moments, 1) * MOMENTS).astype(np.int64), MOMENTS, MOMENTS)
 
@@ -171,7 +175,8 @@ def rates(schedule: Schedule, learning_rate: float, num_iters: int, per_epoch: i
         schedule = NAMES[schedule]()
     if isinstance(schedule, (Constant, Clock)):
         plan = schedule
-        return lambda iterations: learning_rate * plan.factors(iterations, num_iters, per_epoch)
+        largest = most / max(learning_rate, 1.0)  # of a decay above 1: that training diverges, and nothing warns
+        return lambda iterations: learning_rate * np.minimum(plan.factors(iterations, num_iters, per_epoch), largest)
     if isinstance(schedule, str) or not callable(schedule):
         names = ", ".join(map(repr, NAMES))
         raise ValueError(f"schedule is {schedule!r}, expected one of {names}, of fastnet.schedules, or a function")
@@ -180,13 +185,13 @@ def rates(schedule: Schedule, learning_rate: float, num_iters: int, per_epoch: i
 
 
 def _checked(found: Any, num_iters: int, most: float) -> Factors:
-    given = np.asarray(unmasked("what the schedule returned", found))
+    given = array("what the schedule returned", found)
     if given.shape != (num_iters,) or given.dtype.kind not in "uif":
         raise ValueError(
             f"the schedule returned {given.dtype} of shape {given.shape} for {num_iters} iterations, "
             "expected a rate for each"
         )
-    table = given.astype(np.float64)
+    table = numbers("what the schedule returned", given)
     wrong = np.flatnonzero(~((table >= 0) & (table <= most)))
     if len(wrong):
         raise ValueError(

@@ -32,8 +32,8 @@ class EarlyStopping:
 
     def __post_init__(self) -> None:
         monitor("monitor", self.monitor)
-        whole("patience", self.patience, 1)
-        non_negative("min_delta", self.min_delta)
+        object.__setattr__(self, "patience", whole("patience", self.patience, 1))
+        object.__setattr__(self, "min_delta", non_negative("min_delta", self.min_delta))
 
 
 def monitor(name: str, value: Any) -> str:

@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnet import streams
 from fastnet.batches import Batches, Weights
+from fastnet.checks import require_file
 from fastnet.divergence import DivergenceError, Guard, Steps
 from fastnet.optimizers import Optimizer
 from fastnet.schedules import Rates
@@ -99,13 +101,15 @@ class Keeper(Protocol):
 class Plan:
     """How long to train, how fast, and how much L2.
 
-    rates gives the learning rates of iterations, reg the L2 strengths for batches of such weights.
+    rates gives the learning rates of iterations, reg the L2 strengths for batches of such weights; rows is the data
+    set, if it may be a memmap whose file may shrink.
     """
 
     num_iters: int
     iterations_per_epoch: int
     rates: Rates
     reg: Callable[[Weights], Weights]
+    rows: NDArray[Any] | None = None
 
     def to_end_of_epoch(self, done: int) -> int:
         """Iterations from `done` to the end of its epoch."""
@@ -178,13 +182,15 @@ def run(
     stop = over
     with _carrying(history, lambda: history.note(guard, plan.iterations_per_epoch)):
         while done < plan.num_iters and not stop:
+            if plan.rows is not None:
+                require_file("X", plan.rows)
             count = min(pace.steps, plan.num_iters - done)
             if by_epoch:
                 count = min(count, plan.to_end_of_epoch(done))
             count = min(
                 [count, *(_steps_to(callback, done) for callback in callbacks if isinstance(callback, Punctual))]
             )
-            with np.errstate(under="ignore"):  # of Adam's beta**t: to 0 is right
+            with np.errstate(under="ignore", over="ignore"):  # of Adam's beta**t: to 0 is right; of its decay, diverges
                 coefficients = optimizer.coefficients(plan.rates(np.arange(done, done + count)), done)
             began = time.perf_counter()
             drawn = batches.take(count)

@@ -95,11 +95,12 @@ class Whitening:
         ValueError
             For input that does not fit, and where a component would have no variance to divide by.
         """
-        data = checks.features("X", X, np.shape(X)[-1] if np.ndim(X) else 0, np.dtype(np.float64))
+        given = checks.array("X", X)
+        data = checks.features("X", given, given.shape[-1] if given.ndim else 0, np.dtype(np.float64))
         rng = np.random.default_rng(checks.whole("seed", seed, 0))
         rows = min(checks.whole("rows", rows, 1), len(data))
         components = checks.whole("components", components, 1)
-        epsilon = checks.non_negative("epsilon", epsilon)
+        epsilon = checks.non_negative("epsilon", epsilon, np.float32)
         for count, what in ((data.shape[1], "features of X"), (rows, "rows fitted to")):
             if components > count:
                 raise ValueError(f"components is {components}, expected at most the {count} {what}")
@@ -111,7 +112,10 @@ class Whitening:
         if mirror is not None:
             mean = (mean + mean[mirror]) / 2
         parts = _parts(data.shape[1], mirror)
-        covariances = _covariances(data, sample, mean, parts)
+        with np.errstate(all="ignore"):
+            covariances = _covariances(data, sample, mean, parts)
+        if not all(np.isfinite(covariance).all() for covariance in covariances):
+            raise ValueError("X has numbers whose squares are too large, expected features of a usual size")
         variances, V, signs = _principal(parts, covariances, components, rng)
         divisors = variances + epsilon * sum(map(np.trace, covariances)) / data.shape[1]
         none = np.flatnonzero(divisors <= RANK * variances[0])
@@ -133,9 +137,7 @@ class Whitening:
         """
         D, K = self.matrix.shape
         data = checks.features("X", X, D, np.dtype(np.float32))
-        coded = np.dtype(dtype) == np.uint8
-        if not coded and np.dtype(dtype) != np.float32:
-            raise ValueError(f"dtype is {np.dtype(dtype)}, expected float32 or uint8")
+        coded = checks.dtype_of(dtype, (np.float32, np.uint8)) == np.uint8
         workers = checks.threads(threads)
         from fastnet.engine.session import Scorer  # imports Numba
         from fastnet.engine.step.memory import Layer, Source

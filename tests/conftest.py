@@ -3,6 +3,20 @@
 import os
 import signal
 
+from hypothesis import HealthCheck, settings
+
+# `pytest tests/properties --hypothesis-profile long` looks for what the short form does not find.
+for profile, examples in (("short", 100), ("long", 5000)):
+    settings.register_profile(
+        profile,
+        max_examples=examples,
+        derandomize=profile == "short",
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+settings.load_profile("short")
+
 
 def pytest_addoption(parser):
     """The long forms of tests: see tests/models/test_killed_runs.py, tests/readers/test_mutations.py."""

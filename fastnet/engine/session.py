@@ -228,7 +228,7 @@ class Trainer:
         """
         if history is None:
             history = np.empty((2, len(coefficients)))
-        with np.errstate(under="ignore"):  # to 0 is right
+        with np.errstate(under="ignore", over="ignore"):  # to 0 is right, and what is infinite is told as divergence
             strengths = reg.astype(self._dtype).reshape(1, -1)
             steps = Steps(Matrix(coefficients.astype(self._dtype)), Matrix(strengths), Matrix(history))
             parts = None if shares is None else Matrix(np.ascontiguousarray(shares, self._dtype))

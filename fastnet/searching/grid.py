@@ -10,7 +10,7 @@ import hashlib
 import inspect
 import json
 import math
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -52,6 +52,9 @@ class LogUniform:
         low, high = checks.positive("low", self.low), checks.positive("high", self.high)
         if not low < high:
             raise ValueError(f"low is {self.low} and high is {self.high}, expected low below high")
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+        checks.flag("integer", self.integer)
 
     def draw(self, rng: np.random.Generator) -> float | int:
         """One number."""
@@ -99,15 +102,22 @@ def check_grid(grid: Any, taken: Collection[str]) -> dict[str, Any]:
 
 
 def _listed(name: str, values: Any) -> list[Any]:
-    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
+    try:
+        given = list(values) if not isinstance(values, (str, bytes)) else None
+    except TypeError:
+        given = None
+    if given is None:
         raise ValueError(f"grid[{name!r}] is {values!r}, expected a list of values or a LogUniform")
     # NumPy's numbers as Python's: they are written to the journal, and looked up in `results`.
-    items = [value.item() if isinstance(value, np.generic) else value for value in values]
+    items = [value.item() if isinstance(value, np.generic) else value for value in given]
     if not items:
         raise ValueError(f"grid[{name!r}] is empty, expected at least one value")
     for item in items:
-        if not isinstance(item, Hashable):
-            raise ValueError(f"grid[{name!r}] holds a {type(item).__name__}, expected values that can be hashed")
+        try:
+            hash(item)
+        except TypeError as error:
+            kind = type(item).__name__
+            raise ValueError(f"grid[{name!r}] holds a {kind}, expected values that can be hashed") from error
     if len(set(items)) < len(items):
         twice = next(item for item in items if items.count(item) > 1)
         raise ValueError(f"grid[{name!r}] holds {twice!r} twice, expected different values")

@@ -1,4 +1,4 @@
-"""Ways to multiply bytes: which a CPU has, what they compile to, the same bits from narrowed ones, and memory."""
+"""Ways to multiply bytes: which a CPU has, what they compile to, the same bits from narrowed ones."""
 
 import json
 import os
@@ -134,39 +134,3 @@ def test_sums_of_digits_fit_32_bits(bits, dot):
     else:
         assert digits.chunk >= 64
         assert digits.chunk * 4 * largest < 2**31
-
-
-# --- memory ----------------------------------------------------------------------------------------------
-
-GUARDED = """
-import ctypes, mmap
-import numpy as np
-import fastnet
-
-libc = ctypes.CDLL(None, use_errno=True)
-page = mmap.PAGESIZE
-rng = np.random.default_rng(0)
-for mode in ("high", "medium"):
-    for D in (1, 3, 17, 63, 65, 95, 97, 111, 290):
-        for N in (32, 39):
-            size = -(-N * D // page) * page
-            memory = mmap.mmap(-1, size + 2 * page)
-            start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-            for guard in (start, start + page + size):
-                assert libc.mprotect(ctypes.c_void_p(guard), ctypes.c_size_t(page), 0) == 0
-            for offset in (page, page + size - N * D):
-                X = np.frombuffer(memory, np.uint8, N * D, offset).reshape(N, D)
-                X[:] = rng.integers(0, 256, X.shape)
-                model = fastnet.TwoLayerNet(D, 5, 3, seed=0, matmul_precision=mode, threads=2)
-                y = rng.integers(0, 3, N)
-                model.train(X, y, num_iters=3, batch_size=N, sampling="shuffle", learning_rate=1e-3)
-                assert np.isfinite(model.loss(X)).all()
-print("through")
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="by Linux's mprotect")
-def test_nothing_is_read_beside_the_pixels():
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    out = subprocess.run([sys.executable, "-c", GUARDED], env=environment, capture_output=True, text=True)
-    assert out.stdout == "through\n", (out.returncode, out.stderr)
