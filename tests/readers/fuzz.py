@@ -4,6 +4,7 @@ One of the formats of formats.py, then libFuzzer's own options and folders.  It 
 answers with anything but what it holds, a ValueError or an OSError, and keeps that as crash-...  Needs the extra fuzz.
 """
 
+import contextlib
 import sys
 import tempfile
 import warnings
@@ -26,10 +27,8 @@ def main() -> None:
 
     def read(content: bytes) -> None:
         path.write_bytes(form.wrap(content))
-        try:
+        with contextlib.suppress(ValueError, OSError):
             form.read(path)
-        except (ValueError, OSError):
-            pass
 
     atheris.Setup([sys.argv[0], *sys.argv[2:], str(corpus)], read)
     atheris.Fuzz()
