@@ -17,13 +17,12 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 matplotlib = pytest.importorskip("matplotlib")
 PAGES = sorted(DOCS.glob("*.md"))
-CIFAR10 = "cifar-10-batches-bin"
 
 
 @pytest.fixture(scope="module")
 def stand_in(tmp_path_factory):
     """CIFAR-10's binary form, small and easy: ten patterns under noise."""
-    folder = tmp_path_factory.mktemp("stand-in") / CIFAR10
+    folder = tmp_path_factory.mktemp("stand-in") / "cifar-10-batches-bin"
     folder.mkdir()
     rng = np.random.default_rng(0)
     patterns = rng.normal(128, 40, (10, 3, 8, 8)).repeat(4, axis=2).repeat(4, axis=3).reshape(10, 3072)
