@@ -224,7 +224,7 @@ def require_file(name: str, array: Array) -> None:
     found: Any = array
     start = 0
     while isinstance(found, (np.ndarray, memoryview)):
-        if isinstance(found, np.memmap):
+        if isinstance(found, np.memmap) and found.offset is not None:  # None: of what was computed from one
             start = found.offset - found.offset % mmap.ALLOCATIONGRANULARITY
         found = found.base if isinstance(found, np.ndarray) else found.obj
     if isinstance(found, mmap.mmap):

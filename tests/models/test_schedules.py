@@ -95,7 +95,7 @@ FUNCTIONS = {
         r"float64 of shape \(9,\) for 10 iterations, expected a rate for",
     ),
     "a number": (lambda k: 0.1, r"of shape \(\) for 10 iterations"),
-    "nothing": (lambda k: None, r"object of shape \(\)"),
+    "nothing": (lambda k: None, r"what the schedule returned is None"),
     "negative": (lambda k: 0.5 - 0.1 * k, r"returned -0.\d+ for iteration 6, expected finite numbers of at least 0"),
     "nan": (lambda k: np.where(k == 3, np.nan, 1.0), "returned nan for iteration 3"),
     "inf": (lambda k: np.where(k == 3, np.inf, 1.0), "returned inf for iteration 3"),

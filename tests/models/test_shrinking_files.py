@@ -31,11 +31,11 @@ def test_training_ends_with_what_was_finished(mapped):
         os.truncate(path, 5000 + N * D - 1)
 
     with pytest.raises(OSError, match=r"the file of X has 124999 bytes now, 125000 when it was mapped") as caught:
-        model.train(X, y, num_iters=10**6, batch_size=20, callback=shrink)
+        model.train(X, y, num_iters=10**6, batch_size=20, learning_rate_decay=1.0, callback=shrink)
     assert len(told) == 1
     assert len(caught.value.history["loss_history"]) == told[0]
     os.truncate(path, 5000 + N * D)
-    same.train(X, y, num_iters=told[0], batch_size=20)
+    same.train(X, y, num_iters=told[0], batch_size=20, learning_rate_decay=1.0)
     assert bits(model) == bits(same)
 
 
