@@ -24,9 +24,12 @@ CANARY = 0xA5
 _libc = ctypes.CDLL(None, use_errno=True)
 # Rows of a batch, inputs, hidden units (0: none), classes: remainders of tiles, panels, lines, quads and slices.  Few
 # numbers of rows, and one line of units and classes: each other tile is another program to compile.
-SIZES = [
+FEW = [
     *((9, inputs, 5, 3) for inputs in (1, 2, 3, 4, 5, 15, 16, 17, 31, 33, 63, 65, 95, 96, 97, 127, 129, 257, 290)),
     *((9, 17, hidden, classes) for hidden, classes in ((1, 2), (7, 15), (8, 8), (9, 7), (15, 9), (16, 16))),
+]
+SIZES = [
+    *FEW,
     *((39, inputs, 5, 3) for inputs in (3, 97, 111)),
     *((9, inputs, 0, classes) for inputs, classes in ((1, 2), (33, 15), (97, 16))),
 ]
@@ -104,19 +107,19 @@ def with_nan(build):
     return built
 
 
-def digests(modes, copy, check):
+def digests(modes, sizes, copy, check):
     """Of scores, losses, gradients and trained parameters, by precision."""
     found = {}
     for kind in modes:
         dtype, words, X_dtype = MODES[kind]
         digest = hashlib.sha256()
-        for rows, inputs, hidden, classes in SIZES:
+        for rows, inputs, hidden, classes in sizes:
             rng = np.random.default_rng(rows * inputs)
             X = copy(rng.integers(0, 256, (rows, inputs)).astype(X_dtype))
             y = rng.integers(0, classes, rows)
-            sizes = (inputs, hidden, classes) if hidden else (inputs, classes)
+            widths = (inputs, hidden, classes) if hidden else (inputs, classes)
             model = (fastnet.TwoLayerNet if hidden else fastnet.SoftmaxClassifier)(
-                *sizes, std=0.1, dtype=dtype, seed=0, matmul_precision=words, threads=1
+                *widths, std=0.1, dtype=dtype, seed=0, matmul_precision=words, threads=1
             )
             model.normalization = fastnet.Normalization.fit(X, scale=True)
             history = model.train(
@@ -133,16 +136,16 @@ def digests(modes, copy, check):
 
 
 def main():
-    """Print the unit, and digests of ordinary memory, and of that before and behind guards, of the modes named."""
-    modes = sys.argv[1:]
-    found = [digests(modes, np.array, lambda: None)]
+    """Print the unit, and digests of ordinary memory, and of that before and behind guards: `few` or `all` sizes, modes."""
+    modes, sizes = sys.argv[2:], FEW if sys.argv[1] == "few" else SIZES
+    found = [digests(modes, sizes, np.array, lambda: None)]
     session._activations, session._scratch = with_nan(session._activations), with_nan(session._scratch)
     for behind in (True, False):
         guards = Guards(behind)
         for module in (session, memory, precision):
             module.allocate = guards.allocate
         session.np = guards
-        found.append(digests(modes, guards.copy, guards.check))
+        found.append(digests(modes, sizes, guards.copy, guards.check))
     json.dump({"unit": [str(cpu.vector_unit()), str(cpu.dot_unit())], "found": found}, sys.stdout)
 
 
