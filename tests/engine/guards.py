@@ -136,7 +136,7 @@ def digests(modes, sizes, copy, check):
 
 
 def main():
-    """Print the unit, and digests of ordinary memory, and of that before and behind guards: `few` or `all` sizes, modes."""
+    """Print digests of ordinary memory, and of that between guards; arguments: few or all sizes, then the modes."""
     modes, sizes = sys.argv[2:], FEW if sys.argv[1] == "few" else SIZES
     found = [digests(modes, sizes, np.array, lambda: None)]
     session._activations, session._scratch = with_nan(session._activations), with_nan(session._scratch)
