@@ -74,6 +74,13 @@ def load_csv(
             warnings.warn(f"{path}: nothing can be learned of {_quoted(constant)}: all rows are alike", stacklevel=2)
     texts = _texts(path, table, label)
     found = _sorted(set(texts))
+    values = [_number(text) for text in found]
+    twice = next((k for k in range(1, len(found)) if values[k - 1] == values[k]), None)  # nan is unlike itself
+    if twice is not None:
+        raise ValueError(
+            f"{path}: column {label!r} spells one number in two ways, {found[twice - 1]!r} and {found[twice]!r}: "
+            "expected the same label in the same letters"
+        )
     if classes is None and len(found) > max(2, len(texts) // 2):
         raise ValueError(
             f"{path}: column {label!r} has {len(found)} different labels in {len(texts)} rows: expected classes of "
@@ -109,17 +116,20 @@ def _pandas() -> Any:
 
 
 def _header(path: Path) -> list[str]:
-    columns = [str(name) for name in _parsed(path, nrows=0).columns]
+    # As rows: of a header pandas would rename what stands there twice.
+    columns = [str(name) for name in _parsed(path, nrows=1, header=None, dtype=str, keep_default_na=False).iloc[0]]
     if len(columns) == 1 and any(sign in columns[0] for sign in ";\t"):
         raise ValueError(f"{path}: one column, {columns[0]!r}: expected commas between the columns")
     if np.isfinite([_number(name) for name in columns]).all():
         raise ValueError(f"{path}: its first line is numbers ({_quoted(columns)}): expected the columns' names there")
     for k, name in enumerate(columns):
-        if name.startswith("Unnamed: "):
+        if not name:
             raise ValueError(
                 f"{path}: column {k + 1} has no name: expected one for each; "
                 "row numbers are no feature (pandas leaves them out with to_csv(index=False))"
             )
+        if name in columns[:k]:
+            raise ValueError(f"{path}: two columns are called {name!r}, expected a name of its own for each")
     return columns
 
 

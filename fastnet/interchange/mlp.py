@@ -24,7 +24,7 @@ def to_sklearn(net: Net, *, classes: Sequence[Any] | None = None, fold: bool = T
         the net's own, and it takes the rows that `net.normalization` makes
 
     Of more than two classes the parameters are kept to the last bit, of two it has one output, the difference of the
-    scores.  No training took place: it has a loss_curve_ without entries, and partial_fit begins one.
+    scores.  No training took place: it has a ``loss_curve_`` without entries, and partial_fit begins one.
 
     Raises ImportError without scikit-learn, ValueError for no net, and for classes that do not fit.
     """
@@ -51,7 +51,7 @@ def from_sklearn(classifier: Any) -> Net:
     """The net of a fitted MLPClassifier, in its dtype; to the last bit.
 
     classifier : of at most one hidden layer, of ReLU; of two classes the first gets the score 0, as its one output is
-        the second's.  Its feature_names_in_ become the feature_names, its classes_, unless they are 0 to C - 1, as
+        the second's.  Its ``feature_names_in_`` become the feature_names, its ``classes_``, unless they are 0 to C - 1, as
         texts the label_names
 
     Raises ImportError without scikit-learn, ValueError for another one.

@@ -25,7 +25,7 @@ def to_state_dict(net: Net, *, fold: bool = True) -> dict[str, Array]:
 
     fold : with a normalization in the first layer, so that the module takes raw rows (as floats) and gives the net's
         scores.  Its weights W and biases b are rounded once, which moves what a unit of the first layer is fed by at
-        most u * (sum_p |x_p W_p| + |b|), u being 2**-24 in float32, 2**-53 in float64; of rows far from zero, whose
+        most ``u * (sum_p |x_p W_p| + |b|)``, u being 2**-24 in float32, 2**-53 in float64; of rows far from zero, whose
         sum b cancels, that shows.  With fold=False the parameters are the net's own, to the last bit, and the module
         takes the rows that `net.normalization` makes
 

@@ -71,6 +71,8 @@ def test_constant_columns_are_told(write):
         ("", "not a readable table"),
         ("a,label\n1,x\n2,y,3\n", "not a readable table.*line 3, saw 3"),
         ("a,label\n1,2,x\n3,4,y\n", "not a readable table"),
+        ("a,b,a,label\n1,2,3,x\n4,5,6,y\n", "two columns are called 'a'"),
+        ("a,label\n1,1\n2,1.0\n3,0\n4,0\n5,0\n6,1\n", "column 'label' spells one number in two ways, '1' and '1.0'"),
         ("a,label\n", "no rows, expected some below the header"),
         ("a;label\n1;x\n", "one column, 'a;label': expected commas"),
         ("5.1,3.5,0\n4.9,3.0,0\n", r"its first line is numbers \('5.1', '3.5', '0'\)"),
