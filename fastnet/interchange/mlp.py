@@ -19,10 +19,16 @@ from fastnet.interchange.layers import Net, layers_of, net_of
 def to_sklearn(net: Net, *, classes: Sequence[Any] | None = None, fold: bool = True) -> Any:
     """A fitted MLPClassifier of the net's dtype that predicts the same.
 
-    classes : what it calls the net's C labels, different from each other; default 0 to C - 1, net.label_names for names
-    fold : with a normalization in the first layer, rounded as to_state_dict says; with fold=False the parameters are
-        the net's own, and it takes the rows that `net.normalization` makes
+    Parameters
+    ----------
+    classes : what it calls the net's C labels, different from each other
+        Default 0 to C - 1; net.label_names for names.
+    fold : bool, default True
+        With a normalization in the first layer, rounded as to_state_dict says; with fold=False the parameters are the
+        net's own, and it takes the rows that `net.normalization` makes.
 
+    Notes
+    -----
     Of more than two classes the parameters are kept to the last bit, of two it has one output, the difference of the
     scores.  No training took place: it has a ``loss_curve_`` without entries, and partial_fit begins one.
 
@@ -50,9 +56,11 @@ def to_sklearn(net: Net, *, classes: Sequence[Any] | None = None, fold: bool = T
 def from_sklearn(classifier: Any) -> Net:
     """The net of a fitted MLPClassifier, in its dtype; to the last bit.
 
-    classifier : of at most one hidden layer, of ReLU; of two classes the first gets the score 0, as its one output is
-        the second's.  Its ``feature_names_in_`` become the feature_names, its ``classes_``, unless they are 0 to C - 1, as
-        texts the label_names
+    Parameters
+    ----------
+    classifier : MLPClassifier of at most one hidden layer, of ReLU
+        Of two classes the first gets the score 0, as its one output is the second's.  Its ``feature_names_in_`` become
+        the feature_names, its ``classes_``, unless they are 0 to C - 1, as texts the label_names.
 
     Raises ImportError without scikit-learn, ValueError for another one.
     """
