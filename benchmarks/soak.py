@@ -119,7 +119,7 @@ class Soak:
         path = self.folder / f"model{self.chance.integers(4)}.npz"
         self.models[self.kind].save(path)
         model = fastnet.load(path)
-        self._check(model)  # type: ignore[arg-type]
+        self._check(model)  # type: ignore[arg-type]  # load says either model
         assert (model.predict(data()[0][:50]) == self.labels[self.kind][:50]).all(), "other labels after load"
 
     def interrupted(self) -> None:

@@ -1,5 +1,6 @@
 """The heat map of a search: that it shows what it is given."""
 
+from dataclasses import replace
 from functools import partial
 from itertools import product
 
@@ -20,7 +21,8 @@ def search(accuracies, **choices):
     points = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
     rows = [Row("done", val_accuracy=a) if a is not None else Row("diverged") for a in accuracies]
     finished = tuple((Point(k, p, "", 0), row) for k, (p, row) in enumerate(zip(points, rows, strict=True)))
-    return Search(finished, "val_accuracy", None, None, 0.0, None)
+    best = None if accuracies[0] is None else points[int(np.nanargmax(np.array(accuracies, float)))]
+    return Search(finished, "val_accuracy", None, None, 0.0, best)
 
 
 TWO = partial(search, learning_rate=[1e-4, 1e-3], reg=[0.05, 0.25, 0.5])
@@ -43,6 +45,14 @@ def test_the_best_is_framed():
     axes = plots.search_map(TWO([0.1, 0.2, 0.3, 0.4, 0.53, 0.5])).axes[0]
     (frame,) = axes.patches
     assert frame.get_xy() == (0.5, 0.5)  # around the second column of the second row
+
+
+def test_the_best_is_the_searchs_own_word():
+    """By loss, or of nets that were trained to the end, it may not be the most accurate one."""
+    found = replace(TWO([0.1, 0.2, 0.3, 0.4, 0.53, 0.5]), best_point={"learning_rate": 1e-4, "reg": 0.25})
+    assert plots.search_map(found).axes[0].patches[0].get_xy() == (0.5, -0.5)
+    (frame,) = plots.search_map(found, names=["reg"]).axes[0].patches
+    assert frame.get_xy() == (0.5, -0.5)
 
 
 def test_a_diverged_combination_is_blank_and_says_so():

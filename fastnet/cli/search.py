@@ -48,12 +48,18 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
     require_same_origin(model_file(stem), source)
     try:
         found = _search(arguments, recipe, own_iterations or recipe.iterations, grid, dataset, rows, console)
-    except KeyboardInterrupt as interrupt:
+    except BaseException as error:
         saved = [arguments.journal] if arguments.journal else []
-        search = getattr(interrupt, "search", None)
+        # A CommandError says what ended a search; that has the nets that had finished.
+        search = getattr(error.__cause__ if isinstance(error, CommandError) else error, "search", None)
         if search is not None and search.best_net is not None:
             saved.append(_save(search, stem.with_name(f"{stem.name}-interrupted"), source))
-        raise Interrupted(saved, interrupt) from interrupt
+            if isinstance(error, Exception):
+                console.complain(f"the best net so far is in {saved[-1]}")
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(saved, error) from error
+        raise
+    path = _save(found, stem, source)
     report = {
         "dataset": arguments.dataset,
         "model": recipe.model,
@@ -62,7 +68,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
         "validation_accuracy": found.best_val,
         "test_accuracy": accuracy(found.best_net, dataset.X_test, dataset.y_test),
         "table": found.table,
-        "path": str(_save(found, stem, source)),
+        "path": str(path),
         "csv": str(_table(found, stem)),
         "pictures": _pictures(found, stem, console),
     }

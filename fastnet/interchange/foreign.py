@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, BinaryIO
 
-from fastnet.files import Name, open_regular
+from fastnet.files import Name, damage_told, open_regular
 
 
 def library(module: str, extra: str) -> Any:
@@ -22,11 +22,7 @@ def library(module: str, extra: str) -> Any:
 def reading(path: Name, what: str) -> Iterator[BinaryIO]:
     """The file at path, open while the block lasts.
 
-    Raises OSError where there is no regular file that can be read, and for whatever is raised in the block ValueError,
-    which says that it is not `what` was expected: readers of a damaged file may raise anything at all.
+    Raises OSError where there is no regular file that can be read; of what is raised in the block, files.damage_told.
     """
-    with open_regular(path) as file:
-        try:
-            yield file
-        except Exception as error:
-            raise ValueError(f"{path}: not {what} ({error})") from error
+    with open_regular(path) as file, damage_told(path, what):
+        yield file

@@ -125,6 +125,8 @@ def from_onnx(path: Name) -> Net:
         for kind, operands, attributes in _steps(onnx, graph, tensors):
             found = {name: _array(onnx, tensors, name) for name in operands}
             if kind == "Gemm":
+                if shared := arrays.keys() & found:
+                    raise ValueError(f"{', '.join(sorted(shared))} is of two nodes, expected parameters of one each")
                 weight = operands[0]
                 arrays |= found | {weight: found[weight].T if attributes.get("transB") else found[weight]}
             elif found:

@@ -47,7 +47,9 @@ def search_map(search: Search, names: Sequence[str] | None = None, ax: Axes | No
     ax.set_facecolor(FAINT)  # of squares without an accuracy, on dark axes as well
     ax.imshow(np.ma.masked_invalid(cells), cmap="viridis", aspect="auto")
     _write(ax, cells, [[f"{cell:.3f}" for cell in row] for row in cells])
-    _frame_highest(ax, cells)
+    if search.best_point is not None:
+        best_down = search.best_point[down] if len(names) == 2 else None
+        _frame(ax, rows.index(best_down), columns.index(search.best_point[across]))
     ax.set_xticks(range(len(columns)), [f"{c:g}" if isinstance(c, float) else str(c) for c in columns])
     ax.set_yticks(range(len(rows)), [f"{r:g}" if isinstance(r, float) else str(r) for r in rows])
     ax.set_xlabel(across)
@@ -112,10 +114,8 @@ def _write(ax: Axes, cells: NDArray[np.float64], texts: list[list[str]]) -> None
             ax.text(column, row, "none", ha="center", va="center", color=INK)
 
 
-def _frame_highest(ax: Axes, cells: NDArray[np.float64]) -> None:
-    if np.isfinite(cells).any():
-        from matplotlib.patches import Rectangle
+def _frame(ax: Axes, row: int, column: int) -> None:
+    from matplotlib.patches import Rectangle
 
-        row, column = np.unravel_index(np.nanargmax(cells), cells.shape)
-        frame: dict[str, Any] = {"fill": False, "edgecolor": PALETTE[1], "linewidth": 3, "clip_on": False, "zorder": 3}
-        ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1.0, 1.0, **frame))
+    frame: dict[str, Any] = {"fill": False, "edgecolor": PALETTE[1], "linewidth": 3, "clip_on": False, "zorder": 3}
+    ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1.0, 1.0, **frame))

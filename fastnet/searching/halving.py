@@ -56,8 +56,15 @@ class _Race:
     rows: Rows
     rungs: Rungs
     places: threading.Semaphore
-    events: SimpleQueue[tuple[_Runner, Outcome | None]] = field(default_factory=SimpleQueue)
+    events: SimpleQueue[tuple[_Runner, Outcome | BaseException | None]] = field(default_factory=SimpleQueue)
     over: threading.Event = field(default_factory=threading.Event)
+
+    def next(self) -> tuple[_Runner, Outcome | None]:
+        """The next net that is at a rung, or at its end with an outcome; raises what ended its thread instead."""
+        runner, event = self.events.get()
+        if isinstance(event, BaseException):
+            raise event
+        return runner, event
 
 
 class _Runner:
@@ -98,9 +105,14 @@ class _Runner:
     def _run(self) -> None:
         race = self._race
         with race.places:
+            if race.over.is_set():
+                return
             try:
                 outcome = attempt(race.plan, self.point, race.rows, lambda net: _AtRungs(net, self._wanted, self))
             except Stopped:
+                return
+            except BaseException as error:  # SystemExit of a user's build: who waits for this net must hear of it
+                race.events.put((self, error))
                 return
         race.events.put((self, replace(outcome, row=replace(outcome.row, scores=tuple(self.scores)))))
 
@@ -155,7 +167,7 @@ def halved(
             for runner in running if rung else []:
                 runner.go_on(True)
             for _ in running:
-                runner, outcome = race.events.get()
+                runner, outcome = race.next()
                 clock.done += rungs.steps_to(rung)
                 scores[runner.point.number] = runner.scores
                 if outcome is not None:
@@ -171,7 +183,7 @@ def halved(
             for runner in dropped:
                 runner.go_on(False)
             for _ in dropped:
-                runner, outcome = race.events.get()
+                runner, outcome = race.next()
                 ended.add(runner)
                 if outcome is not None:
                     yield runner.point, outcome

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, fields
 from os import PathLike
 from pathlib import Path
@@ -70,7 +71,9 @@ class Journal:
 
     def close(self) -> None:
         """Nothing more will be appended."""
-        self._file.close()
+        # What a full disk did not take is still in the file's buffer: append has told of it.
+        with suppress(OSError):
+            self._file.close()
 
     def _write(self, line: Line) -> None:
         self._file.write(json.dumps(line).encode() + b"\n")

@@ -23,6 +23,9 @@ from fastnet.searching.results import COLUMNS, Clock, Search
 from fastnet.searching.running import side_by_side
 from fastnet.searching.trial import METRICS, Outcome, Plan, Rows
 
+# Arguments of train that are about X alone, or that need a validation set.
+OF_TWO_SETS = ("early_stopping", "indices", "restore_best", "sample_weight", "sample_weight_val")
+
 
 def search(
     build: Callable[..., Any],
@@ -67,7 +70,8 @@ def search(
         then.  The best net is beside it, FILE.best.npz.
     refit : bool, default False
         Train the best combination anew, from the beginning, on X and X_val together (a copy of both), with all threads;
-        best_net and best_stats are then of that.
+        best_net and best_stats are then of that.  Refused with early_stopping, restore_best, and indices or weights of
+        rows, which are of one of the two sets.
     callback : called with a SearchProgress whenever a combination has finished
     halving : int from 2 on, or None (default)
         Successive halving by this factor: all start, of n the best n // halving go on.  Nets that wait for their
@@ -106,6 +110,8 @@ def search(
     rows = _rows(X, y, X_val, y_val)
     workers = _workers(workers, executor, len(points))
     rungs = None if halving is None else _rungs(halving, plan, points, executor)
+    if refit:
+        _refuse_for_refit(plan, choices)
     with ExitStack() as stack:
         kept = None
         if journal is not None:
@@ -171,6 +177,15 @@ def _rungs(halving: Any, plan: Plan, points: list[Point], executor: Any) -> Rung
     if varied or plan.settings.get("indices") is not None or callable(num_iters):
         raise ValueError("halving shares out num_iters, the same for all nets: give one number, and no indices")
     return Rungs.of(len(points), factor, checks.whole("num_iters", num_iters, 1))
+
+
+def _refuse_for_refit(plan: Plan, choices: Mapping[str, Any]) -> None:
+    found = [name for name in OF_TWO_SETS if name in choices or plan.settings.get(name) is not None]
+    if found:
+        raise ValueError(
+            f"refit trains on X and X_val together, for which {', '.join(found)} cannot be meant: leave refit "
+            "away, and train the best combination by hand"
+        )
 
 
 def _identity(

@@ -212,8 +212,8 @@ def validate(net: Any, rows: Rows) -> tuple[float, float]:
 
 
 def net_digest(net: Any) -> str:
-    """Of a net's parameters and normalisation."""
-    arrays = list(net.params.values())
+    """Of a net's parameters, its normalisation, and how it multiplies."""
+    arrays = [np.frombuffer(net.matmul_precision.encode(), np.uint8), *net.params.values()]
     if net.normalization is not None:
         arrays += [value for value in (net.normalization.mean, net.normalization.scale) if value is not None]
     return digest(*arrays)

@@ -11,7 +11,7 @@ import pytest
 
 import fastnet
 from fastnet import data
-from fastnet.searching import dask
+from fastnet.searching import SearchError, dask, journal
 
 QUICK = ("--recipe", "lab", "--iterations", "20", "--validation", "20", "--std", "0.1")
 GRID = ("--learning-rate", "0.001", "0.1", "--reg", "0.05", "0.25", "0.5")
@@ -165,6 +165,24 @@ def test_what_cannot_be_is_one_line(run, npz, words, complaint, monkeypatch):
     assert complaint in result.err.splitlines()[-1]
     assert "Traceback" not in result.err
     assert names("fastnet-out") == []
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SearchError("the executor is broken")])
+def test_what_ends_a_search_leaves_the_best_net_so_far(run, npz, monkeypatch, error):
+    append = journal.Journal.append
+
+    def fails(self, point, *others):
+        if point.number == 2:
+            raise error
+        append(self, point, *others)
+
+    monkeypatch.setattr(journal.Journal, "append", fails)
+    result = run("search", "npz", "--data", npz, *GRID, *QUICK, "--workers", "1", "--journal", "j.jsonl")
+    assert result.status == 1
+    *_, told, complaint = result.err.splitlines()
+    assert told == "fastnet: the best net so far is in fastnet-out/clouds-two-layer-search-interrupted.npz"
+    assert str(error) in complaint
+    fastnet.load("fastnet-out/clouds-two-layer-search-interrupted.npz")
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,7 @@ WRONG = {
     "a cast to integers": (node(0, to=3), "Cast has to=3, expected"),
     "a node fed by another": (node(4, op=["X"]), "Relu takes X, expected gemm_3"),
     "no bias": (node(3, op=["mul_2", "W1"]), "Gemm takes mul_2, W1, expected mul_2 and its parameters"),
+    "parameters of two nodes": (node(5, op=["relu_4", "W1", "b2"]), "W1 is of two nodes, expected"),
     "parameters that are computed": (node(3, op=["mul_2", "W1", "X"]), "X is no tensor of this file"),
     "parameters in another file": (external, "W1 is no tensor of this file"),
     "two outputs": (another_output, "its inputs and outputs are X, probabilities, more, expected one of each"),

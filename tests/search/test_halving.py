@@ -127,6 +127,16 @@ def test_a_net_that_diverges_after_a_rung_is_a_row(search, monkeypatch):
     assert sorted(line["status"] for line in caught.value.search.table) == ["diverged", "stopped"]
 
 
+def test_what_ends_a_thread_ends_the_search(search):
+    def build(std, seed):
+        if std == 0.2:
+            raise SystemExit(3)
+        return fastnet.TwoLayerNet(2, 8, 3, std=std, seed=seed)
+
+    with pytest.raises(SystemExit):
+        search({"std": [0.1, 0.2], "reg": [0.0, 0.1]}, build=build, halving=2, learning_rate=0.1, **SETTINGS)
+
+
 def test_the_time_left_shrinks_to_nothing(search):
     heard = []
     search(GRID, halving=2, callback=heard.append, **SETTINGS)

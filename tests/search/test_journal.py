@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -157,11 +158,12 @@ def test_the_journal_of_other_data_is_refused(search, file, clouds, part):
         partial(fastnet.TwoLayerNet, 2, 9, 3, std=0.1),
         partial(fastnet.TwoLayerNet, 2, 8, 3, std=0.2),
         partial(fastnet.TwoLayerNet, 2, 8, 3, std=0.1, dtype=np.float64),
+        partial(fastnet.TwoLayerNet, 2, 8, 3, std=0.1, matmul_precision="medium"),
         partial(fastnet.SoftmaxClassifier, 2, 3, std=0.1),
         lambda seed: normalized(fastnet.TwoLayerNet(2, 8, 3, std=0.1, seed=seed)),
         lambda: fastnet.TwoLayerNet(2, 8, 3, std=0.1),
     ],
-    ids=["hidden", "std", "dtype", "model", "normalization", "unseeded"],
+    ids=["hidden", "std", "dtype", "matmul_precision", "model", "normalization", "unseeded"],
 )
 def test_the_journal_of_another_build_is_refused(search, file, other):
     search(journal=file)
@@ -219,6 +221,17 @@ def test_a_full_disk_ends_the_search_and_what_had_finished_is_kept(search, file,
         search(journal=file, workers=1)
     assert len(caught.value.search.results) == 2
     assert len(lines(file)) == 3
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_disk_that_is_full_tells_so_once(search, file):
+    search(journal=file, workers=1)
+    kept = journal.Journal(file, json.loads(file.read_text().splitlines()[0]))
+    with open("/dev/full", "wb") as full:
+        os.dup2(full.fileno(), kept._file.fileno())
+    with pytest.raises(OSError, match="No space left"):
+        kept._write({})
+    kept.close()
 
 
 def test_a_search_killed_between_its_files_loses_neither(search, file, facts, monkeypatch):

@@ -28,6 +28,14 @@ REFUSED = {
     "a clock in the grid": ({"grid": {"schedule": ["cosine", Clock(60)]}}, r"schedule is Clock\(seconds=60.*another"),
     "no function": ({"build": fastnet.TwoLayerNet(2, 3, 3)}, "build is TwoLayerNet.*expected a function of keyword"),
     "an unknown metric": ({"metric": "f1"}, "metric is 'f1', expected 'val_accuracy' or 'val_loss'"),
+    "a refit without a validation set": (
+        {"refit": True, "restore_best": "loss"},
+        "refit trains on X and X_val together, for which restore_best cannot be meant",
+    ),
+    "a refit by rows of X": (
+        {"refit": True, "grid": {"reg": [0.1], "sample_weight": [None]}},
+        "refit trains on X and X_val together, for which sample_weight cannot be meant",
+    ),
     "no samples": ({"samples": 0}, "samples is 0, expected an integer of at least 1"),
     "too many samples": ({"samples": 7}, "samples is 7, but grid has only 6 combinations"),
     "too many whole numbers": (
