@@ -244,9 +244,10 @@ class Classifier(Copied, Described):
         judges: list[training.Judge] = [] if best is None else [best.see]
         patience = patience_of(early_stopping, validate is not None)
         judges += [] if patience is None else [patience.over]
-        callbacks: list[training.Callback] = [training.LossLines()] if checks.flag("verbose", verbose) else []
+        # The clock first: what is called after it knows at the last return that the time is over.
+        callbacks: list[training.Callback] = [schedule.over] if isinstance(schedule, Clock) else []
+        callbacks += [training.LossLines()] if checks.flag("verbose", verbose) else []
         callbacks += [callback] if callback is not None else []
-        callbacks += [schedule.over] if isinstance(schedule, Clock) else []
         trainer = self._trainer(data, labels, batches.size, optimizer, workers)
         told = settings.told(
             learning_rate=learning_rate, reg=reg, num_iters=num_iters, optimizer=optimizer, class_weight=class_weight,

@@ -4,9 +4,11 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
+from itertools import count
 from multiprocessing import get_context
 
 import numpy as np
@@ -35,8 +37,8 @@ class Inline(Executor):
         return future
 
 
-def processes(count=2):
-    return ProcessPoolExecutor(count, mp_context=get_context("spawn"))
+def processes(number=2):
+    return ProcessPoolExecutor(number, mp_context=get_context("spawn"))
 
 
 @pytest.mark.parametrize("kind", ["threads", "processes", "another"])
@@ -77,11 +79,22 @@ def test_an_executor_that_is_shut_down_is_told(search, kind):
 
 def test_an_executor_that_is_shut_down_meanwhile_loses_nothing(search, facts, tmp_path):
     file = tmp_path / "search.jsonl"
-    with ThreadPoolExecutor(1) as executor:
+    closed = threading.Event()
+
+    class Held(ThreadPoolExecutor):
+        """An executor whose third task waits until it has been shut down, however late that is."""
+
+        def submit(self, fn, /, *args):
+            held = closed.wait if next(numbers) == 2 else bool
+            return super().submit(lambda: (held(), fn(*args))[1])
+
+    numbers = count()
+    with Held(1) as executor:
 
         def shut(progress):
             if progress.done == 2:
                 executor.shutdown(wait=False, cancel_futures=True)
+                closed.set()
 
         with pytest.raises(SearchError, match="the executor takes no work") as caught:
             search(executor=executor, journal=file, callback=shut)
