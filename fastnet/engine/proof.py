@@ -102,11 +102,11 @@ def _as_matrix(values: np.ndarray, dtype: Any) -> Matrix:
 def _floats_multiply(tile: Tile, dtype: np.dtype, transposed: bool) -> bool:
     lanes = LINE_BYTES // dtype.itemsize
     a, b = _sample(tile.mr, DEPTH, -9, 9), _sample(DEPTH, tile.lines * lanes, -9, 9)
-    out, narrow_out = allocate(tile.mr, b.shape[1], dtype), allocate(tile.mr, lanes, dtype)
+    out, narrow_out = allocate(tile.mr, b.shape[1], dtype), allocate(tile.mr, tile.rest * lanes, dtype)
     program = columns_of_floats if transposed else rows_of_floats
     left, right = _as_matrix(a.T if transposed else a, dtype), _as_matrix(b, dtype)
     _run(program, tile, left, right, Matrix(out), Matrix(narrow_out))
-    return _are(out, 2 * a @ b) and _are(narrow_out, a @ b[:, :lanes])
+    return _are(out, 2 * a @ b) and _are(narrow_out, a @ b[:, : tile.rest * lanes])
 
 
 def _digits_multiply(tile: DigitTile, dtype: np.dtype, transposed: bool) -> bool:

@@ -78,7 +78,7 @@ def tiles_for(plan: Plan, layers: tuple[Layer, ...], digits: Digits | None = Non
         forward,
         middle,
         # The workers share out rows in tiles of `middle`: the scores' tile must not reach into another's.
-        Tile(middle.mr, 1),
+        middle.across(last),
         backward,
         choose_tile(unit, GROUP2, last, divides=GROUP2),
     )

@@ -13,7 +13,7 @@ A shape is a Numba *type*, so a kernel is compiled for the shapes it is called w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -26,7 +26,9 @@ from fastnet.engine.emitting.lines import INDEX, emit_fma, emit_load, emit_splat
 from fastnet.engine.emitting.matrix import MatrixType, emit_address, emit_columns
 
 UNROLL = 4  # steps of the depth between two jumps: 1 costs 4 % of a training step, 8 gains nothing more
-TALLEST = 8  # rows of a tile of floats
+# Rows of a tile of floats.  8 rows of one to three lines fit the registers of AVX-512, but took more than twice as long
+# as 7 on Cascade Lake (which one jump for every step of the depth mends, to the harm of all the others).
+TALLEST = 7
 SPARE_ROWS = 12  # rows of the tallest tile of any kind: a product may compute so many beyond the last
 
 
@@ -35,13 +37,13 @@ class TileType(types.Type):
 
     digits: Any = None
 
-    def __init__(self, mr: int, lines: int, plain: bool = False) -> None:
-        self.mr, self.lines, self.plain = mr, lines, plain
-        super().__init__(name=f"{'Plain' if plain else ''}Tile({mr}x{lines})")
+    def __init__(self, mr: int, lines: int, rest: int = 1, plain: bool = False) -> None:
+        self.mr, self.lines, self.rest, self.plain = mr, lines, rest, plain
+        super().__init__(name=f"{'Plain' if plain else ''}Tile({mr}x{lines}, {rest})")
 
     def narrowed(self) -> TileType:
-        """Of as many rows and a single line."""
-        return TileType(self.mr, 1, self.plain)
+        """Of as many rows and the lines that whole tiles leave."""
+        return TileType(self.mr, self.rest, 1, self.plain)
 
 
 @register_model(TileType)
@@ -56,15 +58,24 @@ def _unbox_tile(typ: TileType, obj: Any, c: Any) -> NativeValue:
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile of mr rows by `lines` cache lines; a plain one takes a number at a time (see proof.py)."""
+    """A tile of mr rows by `lines` cache lines; a plain one takes a number at a time (see proof.py).
+
+    Where whole tiles leave some of a matrix's lines, those go through tiles of `rest` lines.
+    """
 
     mr: int
     lines: int
+    rest: int = 1
     plain: bool = False
 
     @property
     def _numba_type_(self) -> TileType:
-        return TileType(self.mr, self.lines, self.plain)
+        return TileType(self.mr, self.lines, self.rest, self.plain)
+
+    def across(self, lines: int) -> Tile:
+        """The tile for a matrix of so many lines: no wider, and one other takes all that are left."""
+        most = min(self.lines, lines)
+        return replace(self, lines=most, rest=lines % most or 1)
 
 
 def shapes(unit: VectorUnit) -> list[Tile]:
@@ -87,24 +98,24 @@ def shapes(unit: VectorUnit) -> list[Tile]:
 
 @cache
 def choose_tile(unit: VectorUnit, rows: int, lines: int, divides: int | None = None) -> Tile:
-    """The shape whose tiles cover rows x lines in the least time.
+    """The shape whose tiles cover rows x lines in the least time; of equal ones the one that reads A least often.
 
     A step of the depth costs the largest of: its multiply-adds (two a cycle), the latency of one (four
-    cycles: fewer than eight accumulators leave the units idle), its loads (two a cycle).  Rows beyond the
-    last are computed and thrown away; lines beyond the last whole tile go through tiles of one line.
-    divides, where given, is a number that mr must divide.
+    cycles: fewer than eight accumulators leave the units idle), its loads (two a cycle), and a cycle a row
+    (measured on Cascade Lake, where tiles of one line run at half of the peak, of two at 85 %, of more at 91 %).
+    Rows beyond the last are computed and thrown away.  divides, where given, is a number that mr must divide.
     """
 
     def cycles(mr: int, n: int) -> float:
         vectors = n * unit.per_line
-        return max(mr * vectors / 2, 4.0, (mr + vectors) / 2)
+        return max(mr * vectors / 2, 4.0, (mr + vectors) / 2, mr) if n else 0.0
 
-    def total(tile: Tile) -> float:
-        across = lines // tile.lines * cycles(tile.mr, tile.lines) + lines % tile.lines * cycles(tile.mr, 1)
-        return -(-rows // tile.mr) * across
+    def cost(tile: Tile) -> tuple[float, int]:
+        across = lines // tile.lines * cycles(tile.mr, tile.lines) + cycles(tile.mr, lines % tile.lines)
+        return -(-rows // tile.mr) * across, -tile.lines
 
     fitting = [tile for tile in shapes(unit) if tile.lines <= lines and (divides is None or divides % tile.mr == 0)]
-    return min(fitting, key=total)
+    return min(fitting, key=cost).across(lines)
 
 
 @intrinsic
@@ -290,5 +301,5 @@ def tile_lines(typingctx, tile):
 
 @intrinsic
 def narrow(typingctx, tile):
-    """The tile of as many rows and a single line."""
+    """The tile of as many rows and the lines that whole tiles leave."""
     return tile.narrowed()(tile), lambda context, builder, sig, args: context.get_dummy_value()

@@ -48,8 +48,8 @@ from fastnet.engine.threads.units import smaller
 # different widths for the two ways; narrower panels lose time between products, wider ones leave the caches (48 with
 # two workers on AVX2: 3 % less time a step in float32, 4 % more in float64).
 PANEL = 96
-DEPTH = 128  # rows of a product on the way back: a column of lines of either operand fits the first-level cache
-AHEAD = 8  # rows between one that is gathered and the one asked for: 16 and 32 are slower
+DEPTH = 64  # rows of a product on the way back, at most: five lines of B and two of A fit the first-level cache
+AHEAD = 8  # rows between one that is gathered and the one asked for
 INFINITY = float("inf")
 GROUP2 = 24  # hidden units whose rows of W2 are updated together: few, so that two workers can share them
 
@@ -103,36 +103,24 @@ def gather(panel, rows, p, depth):
     In the type of mean and scale, the wider of X's and the panel's: a time stamp rounded to float32 before its mean is
     subtracted would be off by a minute.
 
-    Three lines of columns at a time go down the rows, their mean and scale in registers.  A row begins
-    anywhere in the data set, too far from the one before for the hardware to foresee: so each is asked for
-    a few rows before.  (Asking for the next columns instead leaves the first ones to chance, all there is of a
-    narrow table: 50 columns of float64 took twice as long.)
+    Rows begin anywhere in the data set, too far from one another for the hardware to foresee: so each is asked for a
+    few rows before.  (Asking for the next columns instead leaves the first ones to chance, all there is of a narrow
+    table: 50 columns of float64 took twice as long.  Three lines of columns at a time down the rows, their mean and
+    scale in registers, took half as long again for float64, and as long for pixels.)
     """
     batch, first = rows.batch, rows.first
     line, mean, scale = lanes(panel), batch.mean, batch.scale
     picks = rows.k % batch.rows.rows
-    q = 0
-    while q + 3 * line <= depth:
-        c0, c1, c2 = p + q, p + q + line, p + q + 2 * line
-        mean0, scale0 = load_as(mean, 0, c0, mean, panel), load_as(scale, 0, c0, mean, panel)
-        mean1, scale1 = load_as(mean, 0, c1, mean, panel), load_as(scale, 0, c1, mean, panel)
-        mean2, scale2 = load_as(mean, 0, c2, mean, panel), load_as(scale, 0, c2, mean, panel)
-        for r in range(rows.count):
-            x = batch.rows[picks, first + r]
-            later = batch.rows[picks, first + smaller(r + AHEAD, rows.count - 1)]
-            for i in range(0, 3 * line, smaller(lanes(batch.X), 3 * line)):
-                prefetch(batch.X, later, c0 + i)
-            prefetch(batch.X, later, c2 + line - 1)
-            store(panel, r, q, rounded((load_as(batch.X, x, c0, mean, panel) - mean0) * scale0, panel))
-            store(panel, r, q + line, rounded((load_as(batch.X, x, c1, mean, panel) - mean1) * scale1, panel))
-            store(panel, r, q + 2 * line, rounded((load_as(batch.X, x, c2, mean, panel) - mean2) * scale2, panel))
-        q += 3 * line
-    while q + line <= depth:
-        mean0, scale0 = load_as(mean, 0, p + q, mean, panel), load_as(scale, 0, p + q, mean, panel)
-        for r in range(rows.count):
-            x = batch.rows[picks, first + r]
-            store(panel, r, q, rounded((load_as(batch.X, x, p + q, mean, panel) - mean0) * scale0, panel))
-        q += line
+    whole = depth // line * line
+    for r in range(rows.count):
+        x = batch.rows[picks, first + r]
+        later = batch.rows[picks, first + smaller(r + AHEAD, rows.count - 1)]
+        for q in range(0, whole, line):
+            if q % lanes(batch.X) == 0:
+                prefetch(batch.X, later, p + q)
+            offset, factor = load_as(mean, 0, p + q, mean, panel), load_as(scale, 0, p + q, mean, panel)
+            store(panel, r, q, rounded((load_as(batch.X, x, p + q, mean, panel) - offset) * factor, panel))
+    q = whole
     if q < depth:
         # The data set ends with its last row: nothing beyond may be read, not even to be thrown away.
         for r in range(rows.count):
@@ -152,25 +140,26 @@ def product(tile, a, a_row, rows, b, b_row, depth, c, c_row, columns, resume):
     Rows are computed up to a whole tile, so A and C must reach that far.
     """
     line = lanes(c)
-    wide = tile_lines(tile) * line
+    wide, rest = tile_lines(tile) * line, tile_lines(narrow(tile)) * line
     j = 0
+    while j + wide < columns + line:  # the rows are padded to whole lines
+        for i in range(0, rows, tile_mr(tile)):
+            tile_rows(tile, a, a_row + i, 0, b, b_row, j, depth, c, c_row + i, j, resume)
+        j += wide
     while j < columns:
-        if j + wide < columns + line:  # the rows are padded to whole lines
-            for i in range(0, rows, tile_mr(tile)):
-                tile_rows(tile, a, a_row + i, 0, b, b_row, j, depth, c, c_row + i, j, resume)
-            j += wide
-        else:
-            for i in range(0, rows, tile_mr(tile)):
-                tile_rows(narrow(tile), a, a_row + i, 0, b, b_row, j, depth, c, c_row + i, j, resume)
-            j += line
+        for i in range(0, rows, tile_mr(tile)):
+            tile_rows(narrow(tile), a, a_row + i, 0, b, b_row, j, depth, c, c_row + i, j, resume)
+        j += rest
 
 
 @kernel
 def product_transposed(tile, a, a_column, width, b, depth, c, c_row, j):
     """C[c_row:, j:] = A[:depth, a_column : a_column + width].T @ B[:depth, j:], one tile across."""
-    for k in range(0, depth, DEPTH):
+    parts = (depth + DEPTH - 1) // DEPTH
+    each = (depth + parts - 1) // parts
+    for k in range(0, depth, each):
         for i in range(0, width, tile_mr(tile)):
-            tile_columns(tile, a, k, a_column + i, b, k, j, smaller(DEPTH, depth - k), c, c_row + i, j, k > 0)
+            tile_columns(tile, a, k, a_column + i, b, k, j, smaller(each, depth - k), c, c_row + i, j, k > 0)
 
 
 # --- forward ---------------------------------------------------------------------------------------------
@@ -328,7 +317,7 @@ def weight_group(tile, a, a_column, b, depth, weight, group, columns, own, sums,
             end = j + wide
         else:
             product_transposed(narrow(tile), a, a_column, group.width, b, depth, into, into_row, j)
-            end = j + line
+            end = smaller(j + tile_lines(narrow(tile)) * line, columns)
         while j < end:
             if sums.resume:
                 for i in range(group.width):

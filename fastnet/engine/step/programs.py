@@ -45,7 +45,7 @@ from fastnet.engine.threads.barrier import to_stop, wait, wait_or_leave
 from fastnet.engine.threads.units import put_back, share, smaller, take
 
 FORWARD, MIDDLE, BACKWARD1, BACKWARD2, START, WEIGHTS, GRADIENT, PHASES = 0, 1, 2, 3, 4, 5, 6, 7
-UNIT_TILES = 10  # tiles of rows in a unit, at most: fewer read the weights more often, more leave workers waiting
+UNIT_TILES = 20  # tiles of rows in a unit, at most: fewer read the weights more often, more leave workers waiting
 
 
 AnyTile = Tile | DigitTile
