@@ -92,21 +92,14 @@ class Adam:
 
     def coefficients(self, learning_rates: NDArray[np.float64], first: int) -> NDArray[np.float64]:
         t = np.arange(first + 1, first + 1 + len(learning_rates), dtype=np.float64)
-        same = np.ones_like(learning_rates)
-        return np.stack(
-            [
-                learning_rates,
-                self.beta1 * same,
-                (1 - self.beta1) * same,
-                self.beta2 * same,
-                (1 - self.beta2) * same,
-                1 / (1 - self.beta1**t),
-                1 / (1 - self.beta2**t),
-                self.epsilon * same,
-                1 - self.weight_decay * learning_rates,
-            ],
-            axis=1,
-        )
+        table = np.empty((len(t), 9))
+        table[:, 0] = learning_rates
+        table[:, 1:5] = self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2
+        table[:, 5] = 1 / (1 - self.beta1**t)
+        table[:, 6] = 1 / (1 - self.beta2**t)
+        table[:, 7] = self.epsilon
+        table[:, 8] = 1 - self.weight_decay * learning_rates
+        return table
 
 
 def checked(optimizer: Any, dtype: np.dtype[Any]) -> Optimizer:

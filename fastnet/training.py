@@ -176,6 +176,7 @@ def run(
     parameter that is not finite.
     """
     by_epoch = validate is not None or any(getattr(callback, "every_epoch", True) for callback in callbacks)
+    punctual = [callback for callback in callbacks if isinstance(callback, Punctual)]
     done, over = (0, False) if keeper is None else (keeper.done, keeper.over)
     pace, guard = _Pace(), Guard(trainer, done)
     start = time.perf_counter()
@@ -187,9 +188,7 @@ def run(
             count = min(pace.steps, plan.num_iters - done)
             if by_epoch:
                 count = min(count, plan.to_end_of_epoch(done))
-            count = min(
-                [count, *(_steps_to(callback, done) for callback in callbacks if isinstance(callback, Punctual))]
-            )
+            count = min([count, *(_steps_to(callback, done) for callback in punctual)])
             with np.errstate(under="ignore", over="ignore"):  # of Adam's beta**t: to 0 is right; of its decay, diverges
                 coefficients = optimizer.coefficients(plan.rates(np.arange(done, done + count)), done)
             began = time.perf_counter()

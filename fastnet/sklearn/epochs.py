@@ -41,8 +41,9 @@ class Epochs:
         ones = np.zeros(self.per_epoch * size)
         ones[: len(rows)] = 1.0
         self.sizes = ones.reshape(-1, size).sum(axis=1)
+        self._places = np.resize(np.arange(len(rows)), (self.per_epoch, size))
+        self._filled = ones.reshape(-1, size)
         self._weights = weights
-        self._filled = ones
         self._next = self.per_epoch
 
     def take(self, count: int) -> Drawn:
@@ -59,10 +60,8 @@ class Epochs:
             order = np.arange(len(self._rows))
             self._rng.shuffle(order)  # as sklearn.utils.shuffle does, whose checks take longer than a step
             self._rows = self._rows[order]
-        rows = np.resize(self._rows, (self.per_epoch, self.size))
-        weights = self._filled.reshape(rows.shape)
-        if self._weights is not None:
-            weights = weights * self._weights[rows]
+        rows = self._rows[self._places]
+        weights = self._filled if self._weights is None else self._filled * self._weights[rows]
         total = weights.sum(axis=1)
         self._epoch = rows, weights / total[:, np.newaxis], total
         self._next = 0
