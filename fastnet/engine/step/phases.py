@@ -167,9 +167,15 @@ def product_transposed(tile, a, a_column, width, b, depth, c, c_row, j):
 
 @kernel
 def forward(tile, rows, p0, p1, weight, columns, panel, out, out_row):
-    """out[out_row + r] = X[row r, p0:p1] @ W[p0:p1]"""
-    for p in range(p0, p1, PANEL):
-        depth = smaller(PANEL, p1 - p)
+    """out[out_row + r] = X[row r, p0:p1] @ W[p0:p1]
+
+    In panels of nearly the same width: each costs a pass over the output, a narrow last one, too.
+    """
+    line = lanes(panel)
+    panels = (p1 - p0 + PANEL - 1) // PANEL
+    each = ((p1 - p0 + panels - 1) // panels + line - 1) // line * line
+    for p in range(p0, p1, each):
+        depth = smaller(each, p1 - p)
         gather(panel, rows, p, depth)
         product(tile, panel, 0, rows.count, weight, p, depth, out, out_row, columns, p > p0)
 
