@@ -1,8 +1,11 @@
 """Files of named arrays and a header: .npz archives, nothing in them pickled or compressed.
 
-The header is JSON, in the member of that name; it says of each array what it is, and has a digest of it.  A file that
+The header is JSON, in the member of that name; it says of each array what it is, and has its check sum.  A file that
 is read is taken for a stranger's: only members that are expected are read, after their size has been compared with
 that of what is expected, and to their end, where the archive's own check sum is.
+
+The sum is CRC-32, which no single flipped bit passes, as the archive's is, over other bytes.  A digest (BLAKE2b,
+format 2) took four times as long, 45 ms of 30 MB, and told no more: who means harm computes that, too.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import json
 import math
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -23,7 +27,7 @@ from fastnet.checks import Array
 from fastnet.digests import digest
 from fastnet.files import Name
 
-FORMAT = 2  # 1: without digests
+FORMAT = 3  # 2: with digests for check sums; 1: without either
 MOST_READ = 1 << 20  # bytes at a time, whatever a file says
 MOST_HEADER = 1 << 22  # bytes, four a letter: names of some ten thousand columns
 MOST_MEMBERS = 64
@@ -45,7 +49,7 @@ def write(path: Name, header: Mapping[str, Any], arrays: Mapping[str, Array]) ->
     Raises ValueError, before anything is written, where JSON cannot hold the header; OSError as files.replacing.
     """
     stored = {name: _stored(value) for name, value in arrays.items()}
-    facts = {name: [value.dtype.str, list(value.shape), digest(value)] for name, value in stored.items()}
+    facts = {name: [value.dtype.str, list(value.shape), _sum(value)] for name, value in stored.items()}
     try:
         text = json.dumps({"format": FORMAT, **header, "arrays": facts}, allow_nan=False)
     except TypeError as error:
@@ -60,6 +64,18 @@ def write(path: Name, header: Mapping[str, Any], arrays: Mapping[str, Array]) ->
 def _stored(value: Array) -> Array:
     """An array as it stands in a file: in C order, its lowest byte first."""
     return np.ascontiguousarray(value, value.dtype.newbyteorder("<")).reshape(value.shape)
+
+
+def _sum(stored: Array) -> int:
+    return zlib.crc32(stored.reshape(-1).view(np.uint8).data)
+
+
+def format_of(header: Mapping[str, Any]) -> int:
+    """The number of a header's format.  Raises ValueError where this version does not know it."""
+    number = header.get("format")
+    if number not in range(1, FORMAT + 1):
+        raise ValueError(f"its format is {number}, this version reads 1 to {FORMAT}")
+    return int(number)
 
 
 class Archive:
@@ -78,8 +94,9 @@ class Archive:
         if _HEADER not in self._members:
             raise ValueError(f"it holds {names or 'nothing'}, expected a header and parameters")
         self.header = self._read_header()
+        self._format = format_of(self.header)
         self._facts: Any = self.header.get("arrays")
-        if not isinstance(self._facts, dict if self._number() == FORMAT else list):
+        if not isinstance(self._facts, list if self._format == 1 else dict):
             raise ValueError("its header does not say what arrays it holds")
 
     def read(self, expected: Mapping[str, Layout]) -> dict[str, Array]:
@@ -91,12 +108,6 @@ class Archive:
             with self._file.open(self._members[name]) as member:
                 self._require(name, layout, *_preamble(member))
         return {name: self._read(name, layout) for name, layout in expected.items()}
-
-    def _number(self) -> int:
-        number = self.header.get("format")
-        if number not in (1, FORMAT):
-            raise ValueError(f"its format is {number}, this version reads 1 and {FORMAT}")
-        return int(number)
 
     def _read_header(self) -> dict[str, Any]:
         with self._file.open(self._members[_HEADER]) as member:
@@ -122,8 +133,10 @@ class Archive:
         with self._file.open(self._members[name]) as member:
             _preamble(member)
             _to_end(member, array.reshape(-1).view(np.uint8).data)
-        if isinstance(self._facts, dict) and self._facts[name] != [array.dtype.str, list(array.shape), digest(array)]:
-            raise ValueError(f"{name} is not what the header says, by its digest")
+        if self._format > 1:
+            found = [array.dtype.str, list(array.shape), digest(array) if self._format == 2 else _sum(array)]
+            if self._facts[name] != found:
+                raise ValueError(f"{name} is not what the header says, by its check sum")
         return array.astype(layout.dtype, copy=False)
 
 

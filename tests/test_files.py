@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,30 @@ def test_what_is_written_is_on_the_disk_before_its_name_is(tmp_path, monkeypatch
     monkeypatch.setattr(os, "replace", replaced)
     write(tmp_path / "file", b"12345")
     assert calls == ["5 bytes", "renamed", "folder"]
+
+
+@posix
+def test_a_large_file_that_is_replaced_is_let_go_of_by_another_thread(tmp_path, monkeypatch):
+    """After all that must be on the disk is there."""
+    path, calls = tmp_path / "file", []
+    path.write_bytes(bytes(files._LARGE))
+    old = path.stat().st_ino
+
+    class Thread(threading.Thread):
+        def start(self):
+            (held,) = self._args
+            calls.append("let go of" if os.fstat(held).st_ino == old else "another")
+            super().start()
+            self.join()
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(held)
+
+    monkeypatch.setattr(threading, "Thread", Thread)
+    monkeypatch.setattr(files, "_sync_folder", lambda folder: calls.append("folder"))
+    write(path)
+    assert calls == ["folder", "let go of"]
+    write(path)  # over a small one
+    assert calls == ["folder", "let go of", "folder"]
 
 
 def test_a_name_may_be_as_long_as_names_may_be(tmp_path):
@@ -146,6 +171,7 @@ def test_a_missing_folder_is_named(tmp_path):
 
 HALFWAY = """
 import sys
+import threading
 from fastnet import files
 with files.replacing("killed") as file:
     file.write(b"half")

@@ -64,8 +64,7 @@ def from_safetensors(path: Name) -> Net:
                 "by from_state_dict(safetensors.numpy.load_file(path))"
             )
         header = json.loads(metadata["fastnet"])
-        if header["format"] != archive.FORMAT:
-            raise ValueError(f"its format is {header['format']}, this version reads {archive.FORMAT}")
+        archive.format_of(header)
         net: Any = checkpoints.model_of(header, MODELS, lambda expected: _read(file, expected))
         found: Net = net
         return found

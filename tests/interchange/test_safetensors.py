@@ -81,7 +81,7 @@ def rewritten(path, header=None, **arrays):
         ({"arguments": {"input_size": 10**15, "hidden_size": 9, "output_size": 4}}, {}),
         ({"normalization": None}, {}),
         ({"label_names": [1]}, {}),
-        ({"format": 3}, {}),
+        ({"format": 4}, {}),
         ({}, {"params__W1": None}),
         ({}, {"params__W3": np.zeros(3)}),
         ({}, {"params__W1": np.zeros((9, 7), np.float32)}),

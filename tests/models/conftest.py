@@ -1,10 +1,11 @@
 """Saved models, whole ones."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
-from saved_models import X, small_model
+from saved_models import X, rewritten, small_model
 
 import fastnet
 
@@ -17,6 +18,15 @@ def saved(tmp_path):
     model.label_names, model.image_shape = ("cat", "dog", "Übung", ""), (7, 1)
     model.save(tmp_path / "model.npz")
     return tmp_path / "model.npz"
+
+
+@pytest.fixture
+def format_2(saved):
+    """The same model as the second format had it."""
+    path = saved.with_name("digests.npz")
+    shutil.copyfile(saved, path)
+    rewritten(path, {"format": 2})
+    return rewritten(path)  # with the digests of that one
 
 
 @pytest.fixture

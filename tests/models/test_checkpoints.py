@@ -1,5 +1,6 @@
 """Models on disk: what was saved comes back bit for bit, and nothing is lost by a save that fails."""
 
+import json
 import os
 
 import numpy as np
@@ -145,6 +146,13 @@ def test_saving_where_nothing_can_be_written(tmp_path):
     with pytest.raises(OSError, match="folder"):
         small_model().save(tmp_path / "folder")
     assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_files_of_the_second_format_load(saved, format_2):
+    assert bits(fastnet.load(format_2)) == bits(fastnet.load(saved))
+    with np.load(format_2) as file:
+        arrays = json.loads(str(file["header"]))["arrays"]
+    refused(rewritten(format_2, {"arrays": arrays | {"mean": arrays["scale"]}}))  # another digest
 
 
 def test_files_of_the_first_format_load(saved, format_1):

@@ -72,8 +72,8 @@ def test_a_flipped_bit_is_found_or_harmless(request, which):
     assert found > len(positions) / 2
 
 
-def test_a_member_is_read_to_its_end_and_compared_with_its_digest(saved, monkeypatch):
-    """Each alone finds other numbers: the archive's check sum, and the header's digest."""
+def test_a_member_is_read_to_its_end_and_compared_with_the_header(saved, monkeypatch):
+    """Each alone finds other numbers: the archive's check sum, and the header's."""
     data = saved.read_bytes()
     at = data.index(fastnet.load(saved).params["W1"].tobytes()) + 5
     saved.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
@@ -187,7 +187,7 @@ def test_rewriting_alone_is_not_refused(saved):
 
 SIZES = {"input_size": D, "hidden_size": H, "output_size": C}
 WRONG_HEADERS = [
-    {"format": 3},
+    {"format": 4},
     {"format": None},
     {"kind": "run"},
     {"model": "Classifier"},
