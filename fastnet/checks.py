@@ -40,7 +40,7 @@ def dtype_of(dtype: DTypeLike, kinds: tuple[DTypeLike, ...]) -> np.dtype[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # of codes that NumPy no longer likes
-            found = np.dtype(dtype)
+            found = np.dtype("" if dtype is None else dtype)  # to NumPy, None is float64
     except Exception as error:  # whatever NumPy makes of what is none
         raise ValueError(f"dtype is {dtype!r}, expected {expected}") from error
     if found not in known:

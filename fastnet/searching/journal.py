@@ -26,6 +26,8 @@ from fastnet.searching.trial import STATUSES, Row
 Line = dict[str, Any]
 
 FORMAT = 1
+# Lists, objects and texts in a line: each takes up to twenty times the memory of its letters.
+_MOST_PARTS = 1 << 16
 _NUMBERS = {field.name for field in fields(Row) if field.type == "float"}
 _KINDS: dict[str, Any] = {"str": str, "int": int, "float": (float, int, NoneType), "tuple[float, ...]": list}  # in JSON
 _DAMAGE = (ValueError, LookupError, TypeError, RecursionError)  # the last one of lists in lists
@@ -89,7 +91,7 @@ class Journal:
             self._write(head)
             return {}
         try:
-            found = json.loads(lines[0])
+            found = _parsed(lines[0])
             if found["fastnet search journal"] != FORMAT:
                 raise ValueError(found["fastnet search journal"])
         except _DAMAGE as error:
@@ -105,7 +107,7 @@ class Journal:
         known = {}
         for number, line in enumerate(lines[1:], start=2):
             try:
-                parsed = json.loads(line)
+                parsed = _parsed(line)
                 known[json.dumps(parsed["point"], sort_keys=True)] = parsed
                 _require_row(parsed)
             except _DAMAGE as error:
@@ -115,6 +117,14 @@ class Journal:
         # What a killed run left of its last line would spoil the next one.
         self._file.truncate(sum(len(line) + 1 for line in lines))
         return known
+
+
+def _parsed(line: bytes) -> Any:
+    """What a line holds.  Raises ValueError where that is more than any search writes, and where it is no JSON."""
+    parts = sum(line.count(mark) for mark in (b"[", b"{", b'"'))
+    if parts > _MOST_PARTS:
+        raise ValueError(f"{parts} parts")
+    return json.loads(line)
 
 
 def _require_row(line: Line) -> None:

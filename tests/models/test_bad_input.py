@@ -254,7 +254,7 @@ CONSTRUCTOR = {
     **{f"std: {name}": ({"std": value}, f"std is .*{message}") for name, (value, message) in NUMBERS.items()},
     **{
         f"dtype: {dtype}": ({"dtype": dtype}, f"dtype is .*{dtype}.*, expected float32 or float64")
-        for dtype in ("float16", "int32", "uint8", "complex64", "object", "single precision")
+        for dtype in ("float16", "int32", "uint8", "complex64", "object", "single precision", None)
     },
     "dtype: big-endian": ({"dtype": ">f4"}, "dtype is >f4, expected float32 or float64"),
     **{f"seed: {name}": ({"seed": value}, f"seed is {message}") for name, (value, message) in COUNTS.items()},

@@ -104,6 +104,14 @@ HOSTILE = {
         formats.journal,
         lambda path: path.write_bytes(b'{"fastnet search journal": 1, "seed": ' + b"[" * 100_000 + b"\n"),
     ),
+    "lists in a journal": (
+        formats.journal,
+        lambda path: path.write_bytes(b'{"fastnet search journal": 1, "seed": [' + b"[]," * (2 << 20) + b"0]}\n"),
+    ),
+    "texts in a journal": (
+        formats.journal,
+        lambda path: path.write_bytes(b'{"fastnet search journal": 1, "seed": [' + b'"ab",' * (2 << 20) + b"0]}\n"),
+    ),
     "a pickle of lists": (
         lambda path: data.cifar10.PARSERS[""](path.read_bytes(), str(path)),
         lambda path: path.write_bytes(b"\x80\x02" + b"]\x94" * (2 << 20) + b"."),
