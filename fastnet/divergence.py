@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.interrupts import uninterrupted
+
 History = dict[str, list[float]]
 Array = NDArray[Any]
 
@@ -112,8 +114,7 @@ class Guard:
                 self._keep(began + len(finite))
                 return True
         except BaseException:  # an interrupt must not leave what may not be finite
-            if not (np.isfinite(self.stretch[1]).all() and self._steps.finite()):
-                self._restore()
+            uninterrupted(self._restore_unless_finite)
             raise
         self._go_back(began, history[:, : len(finite) if finite.all() else finite.argmin()])
         return False
@@ -150,8 +151,13 @@ class Guard:
                 last(low)
                 self._stretch = began, history[:, :low]
         except BaseException:
-            self._restore()
+            uninterrupted(self._restore)
             raise
+
+    def _restore_unless_finite(self) -> None:
+        """Put the state back where the steps of the last run, or what they left, are not finite."""
+        if not (np.isfinite(self.stretch[1]).all() and self._steps.finite()):
+            uninterrupted(self._restore)  # begun, it makes them finite: to ask again would tell nothing
 
     def _restore(self) -> None:
         """Put the state back to what was kept."""

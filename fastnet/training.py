@@ -21,6 +21,7 @@ from fastnet import streams
 from fastnet.batches import Batches, Weights
 from fastnet.checks import require_file
 from fastnet.divergence import DivergenceError, Guard, Steps
+from fastnet.interrupts import uninterrupted
 from fastnet.optimizers import Optimizer
 from fastnet.schedules import Rates
 from fastnet.stopping import Scored
@@ -238,7 +239,7 @@ def _carrying(history: History, note: Callable[[], object]) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        note()
+        uninterrupted(note)
         error.history = vars(history)  # type: ignore[attr-defined]  # no exception declares it
         raise
 

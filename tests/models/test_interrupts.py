@@ -12,6 +12,7 @@ import pytest
 from against_reference import bits
 
 import fastnet
+from fastnet import divergence, training
 from fastnet.engine import session
 
 # Trains for hours; interrupted, tells what it finds.  Full batches make a run a function of its length.
@@ -147,6 +148,34 @@ def test_a_long_call_ends_before_its_end_and_the_next_one_is_whole(interrupted):
     assert scorer._tickets.array.sum() <= 2  # blocks of rows that the workers have taken
     interrupted("before", model.loss, X, Y)
     assert (model.loss(X) == expected).all()
+
+
+# What deals with an interrupt, what it leaves if it is cut short, and a learning rate that asks for it.
+DEALING = {
+    "noting": (training.History, "note", lambda history: history.loss_history.append(7.0), 1e-3),
+    "going back": (divergence.Guard, "_restore", lambda guard: guard._steps.parameters[0].fill(7), 3e38),
+}
+
+
+@pytest.mark.parametrize("what", DEALING)
+def test_a_second_interrupt_waits_for_the_first(interrupted, monkeypatch, what):
+    kind, name, leave_half, rate = DEALING[what]
+    whole, cut = getattr(kind, name), []
+
+    def cut_short(self, *arguments):
+        found = whole(self, *arguments)
+        if not cut:
+            cut.append(leave_half(self))
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(kind, name, cut_short)
+    model, same = (fastnet.TwoLayerNet(D, H, C, std=0.1, seed=0) for _ in range(2))
+    error = interrupted("after", model.train, X, Y, learning_rate=rate, num_iters=1, batch_size=None)
+    assert len(cut) == 1
+    expected = same.train(X, Y, learning_rate=1e-3, num_iters=1 if what == "noting" else 0, batch_size=None)
+    assert bits(model) == bits(same)
+    assert error.history["loss_history"] == expected["loss_history"]
 
 
 def test_an_interrupt_that_would_leave_the_finite_numbers_is_taken_back(interrupted):
