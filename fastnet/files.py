@@ -44,7 +44,8 @@ def replacing(path: Name) -> Iterator[BinaryIO]:
     """A file to write to; it becomes `path` if the block ends well, and goes if it does not.
 
     A link stays a link, an existing file's permissions and owner stay, as far as this user may give them; a new file
-    has those of any other new one.  Raises OSError where path is no regular file, and where it cannot be written.
+    has those of any other new one.  Raises OSError where path is no regular file, and where it cannot be written,
+    ValueError where it is no name.
     """
     old = regular_or_new(path)
     target = Path(os.path.realpath(path))
@@ -70,8 +71,9 @@ def replacing(path: Name) -> Iterator[BinaryIO]:
 def regular_or_new(path: Name) -> os.stat_result | None:
     """The facts of the regular file at path, None where there is none yet.
 
-    Raises OSError for what else it may name, and where there is no folder for it.
+    Raises OSError for what else it may name, and where there is no folder for it, ValueError where it is no name.
     """
+    _require_name(path)
     try:
         found = os.stat(path)
     except FileNotFoundError:
@@ -84,7 +86,8 @@ def regular_or_new(path: Name) -> os.stat_result | None:
 
 
 def open_regular(path: Name) -> io.BufferedReader:
-    """The regular file at path, open for reading.  Raises OSError for anything else, which may never end."""
+    """The regular file at path, open for reading.  Raises OSError for anything else, which may never end; ValueError for no name."""
+    _require_name(path)
     _require_regular(os.stat(path), path)  # before it is opened: to some devices that alone does something
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
     file = open(os.open(path, flags), "rb")  # noqa: SIM115  # closed by the caller
@@ -119,6 +122,15 @@ def damage_told(path: Name, what: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise ValueError(f"{path}: not {what} ({' '.join(str(error).split())})") from error
+
+
+def _require_name(path: Name) -> None:
+    """Raise ValueError for a number, which is to the system the file that is open under it, and for other types.
+
+    Nor is a path that ends with its folder a file's name.
+    """
+    if not (isinstance(path, (str, PathLike)) and isinstance(os.fspath(path), str) and os.path.basename(path)):
+        raise ValueError(f"{path!r} is no name of a file, expected a str or a Path")
 
 
 def _require_regular(found: os.stat_result, path: Name) -> None:

@@ -164,6 +164,15 @@ def test_what_is_no_file_is_neither_written_nor_read(tmp_path, monkeypatch, kind
         assert os.listdir() == ["special"]
 
 
+@pytest.mark.parametrize("name", [None, 3, True, b"file", "", "folder/"])
+def test_what_is_no_name_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for call in (write, files.open_regular):
+        with pytest.raises(ValueError, match=f"{name!r} is no name of a file, expected a str or a Path"):
+            call(name)
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no such folder: .*nowhere'"):
         write(tmp_path / "nowhere" / "file")
