@@ -86,7 +86,10 @@ def regular_or_new(path: Name) -> os.stat_result | None:
 
 
 def open_regular(path: Name) -> io.BufferedReader:
-    """The regular file at path, open for reading.  Raises OSError for anything else, which may never end; ValueError for no name."""
+    """The regular file at path, open for reading.
+
+    Raises OSError for anything else, which may never end, ValueError for what is no name.
+    """
     _require_name(path)
     _require_regular(os.stat(path), path)  # before it is opened: to some devices that alone does something
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
