@@ -55,7 +55,7 @@ class Classifier(Copied, Described):
         self.history: dict[str, Any] = {}
         self.trained_with: dict[str, Any] | None = None
         checks.threads(threads)
-        std = checks.deviation(std)
+        std = self._std = checks.deviation(std)
         self._seed = None if seed is None else checks.whole("seed", seed, 0)
         self._rng = np.random.default_rng(self._seed)
         self._scorers: dict[Any, Scorer] = {}

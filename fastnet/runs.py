@@ -58,7 +58,7 @@ def identity(model: Classifier, settings: Mapping[str, Any], **arrays: Any) -> d
     normalization = model.normalization
     if normalization is not None:
         arrays |= {"the normalization's mean": normalization.mean, "the normalization's scale": normalization.scale}
-    kind = {"model": repr(model), "seed": model._seed, "matmul_precision": model.matmul_precision}
+    kind = {"model": repr(model), "seed": model._seed, "std": model._std, "matmul_precision": model.matmul_precision}
     versions = {"fastnet": __version__, "numpy": np.__version__}  # which draws the numbers
     return {
         "settings": {**versions, **kind, **settings},

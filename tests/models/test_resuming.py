@@ -55,9 +55,9 @@ def short_stretches(monkeypatch):
     monkeypatch.setattr(training, "MOST_STEPS", 3)
 
 
-def new_model(run="replacement", seed=1):
+def new_model(run="replacement", seed=1, std=0.5):
     kind, dtype, _ = RUNS[run]
-    return fastnet_model(kind, D, H, C, std=0.5, dtype=dtype, seed=seed)
+    return fastnet_model(kind, D, H, C, std=std, dtype=dtype, seed=seed)
 
 
 def train(model, run="replacement", **options):
@@ -162,6 +162,7 @@ OTHERS = {
     "a validation set": (VALIDATION, "of other data: X_val, y_val"),
     "weights": ({"sample_weight": np.ones(60)}, "of other data: weights"),
     "a seed": ({}, "its seed is 1, expected 2"),
+    "std": ({}, "its std is 0.5, expected 0.1"),
     "a normalization": ({}, "of other data: the normalization's mean"),
 }
 
@@ -169,7 +170,7 @@ OTHERS = {
 @pytest.mark.parametrize("what", OTHERS)
 def test_other_data_and_settings_are_refused_by_name(what, killed):
     options, message = OTHERS[what]
-    model = new_model(seed=2 if what == "a seed" else 1)
+    model = new_model(seed=2 if what == "a seed" else 1, std=0.1 if what == "std" else 0.5)
     model.history = {"kept": []}
     if what == "a normalization":
         model.normalization = fastnet.Normalization(np.ones(D))
