@@ -74,6 +74,13 @@ def flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def one_of(name: str, value: Any, known: tuple[str | None, ...], expected: str) -> Any:
+    """One of some texts, or None where that is one of them; a stranger's type may not even be comparable."""
+    if not (value is None or isinstance(value, str)) or value not in known:
+        raise ValueError(f"{name} is {value!r}, expected {expected}")
+    return value
+
+
 def non_negative(name: str, value: Any, dtype: DTypeLike = np.float64) -> float:
     """A finite real number not below zero, finite in dtype as well."""
     number = _real(value)

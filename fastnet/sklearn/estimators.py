@@ -209,10 +209,12 @@ class TwoLayerClassifier(SoftmaxRegressionClassifier):
         self.activation = activation
 
     def _hidden(self) -> tuple[int, ...]:
-        if self.activation != "relu":
-            raise ValueError(f"activation is {self.activation!r}, expected 'relu': fastnet has no other")
+        checks.one_of("activation", self.activation, ("relu",), "'relu': fastnet has no other")
         sizes = self.hidden_layer_sizes
-        units = tuple(sizes) if hasattr(sizes, "__iter__") and not isinstance(sizes, str) else (sizes,)
+        try:
+            units = tuple(sizes)  # type: ignore[arg-type]  # a number has none
+        except TypeError:
+            units = (sizes,)
         if len(units) != 1:
             raise ValueError(
                 f"hidden_layer_sizes is {sizes!r}, expected one hidden layer, as (100,): fastnet has no deeper "

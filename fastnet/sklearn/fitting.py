@@ -61,8 +61,11 @@ class Estimator(ClassifierMixin, BaseEstimator):
         """
         hidden, optimizer = self._hidden(), self._optimizer()
         alpha = checks.non_negative("alpha", self.alpha)
-        if self.scale not in SCALES:
-            raise ValueError(f"scale is {self.scale!r}, expected 'standard', 'mean' or None")
+        checks.one_of("scale", self.scale, SCALES, "'standard', 'mean' or None")
+        for name in ("shuffle", "warm_start", "early_stopping"):
+            checks.flag(name, getattr(self, name))
+        if not isinstance(self.verbose, (int, np.bool_)):
+            raise ValueError(f"verbose is {self.verbose!r}, expected True, False or an integer")
         workers = checks.threads(self.threads)
         training.check_callback(self.callback)
         for name, values in {"X": X, "y": y, "X_val": X_val, "y_val": y_val}.items():
@@ -173,11 +176,10 @@ class Estimator(ClassifierMixin, BaseEstimator):
         return class_factors(dict(enumerate(factors)), labels, len(classes), weights)
 
     def _optimizer(self) -> Optimizer:
-        if self.solver == "adam":
+        solver = checks.one_of("solver", self.solver, ("adam", "sgd"), "'adam' or 'sgd': fastnet has no other")
+        if solver == "adam":
             return AdamEpsilonLast(self.beta_1, self.beta_2, self.epsilon)
-        if self.solver == "sgd":
-            return Momentum(self.momentum, nesterov=bool(self.nesterovs_momentum))
-        raise ValueError(f"solver is {self.solver!r}, expected 'adam' or 'sgd': fastnet has no other")
+        return Momentum(self.momentum, nesterov=checks.flag("nesterovs_momentum", self.nesterovs_momentum))
 
     def _batch_size(self, rows: int) -> int:
         if isinstance(self.batch_size, str) and self.batch_size == "auto":

@@ -292,6 +292,12 @@ REFUSED = {
     "two hidden layers": ({"hidden_layer_sizes": (10, 10)}, r"\(10, 10\), expected one hidden layer"),
     "no hidden layer": ({"hidden_layer_sizes": ()}, "expected one hidden layer.*SoftmaxRegressionClassifier for none"),
     "no hidden units": ({"hidden_layer_sizes": 0}, "hidden_layer_sizes is 0, expected an integer of at least 1"),
+    "a lone array": ({"hidden_layer_sizes": np.array(1.5)}, r"hidden_layer_sizes is array\(1.5\), expected an integer"),
+    **{
+        f"{name}: not comparable": ({name: pd.NA}, f"{name} is <NA>, expected")
+        for name in ("activation", "solver", "scale", "shuffle", "warm_start", "early_stopping", "verbose")
+    },
+    "nesterovs_momentum": ({"solver": "sgd", "nesterovs_momentum": "no"}, "nesterovs_momentum is 'no', expected True"),
     "tanh": ({"activation": "tanh"}, "activation is 'tanh', expected 'relu'"),
     "lbfgs": ({"solver": "lbfgs"}, "solver is 'lbfgs', expected 'adam' or 'sgd'"),
     "alpha": ({"alpha": -1}, "alpha is -1, expected a finite number"),
