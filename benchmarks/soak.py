@@ -255,6 +255,7 @@ def main() -> int:
     if arguments.child:
         path, kind, threads = arguments.child
         child(path, int(kind), int(threads))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it runs in the background ignore it
     counts, track, wrong = soak(arguments.minutes, arguments.seed)
     text = report(arguments.minutes, arguments.seed, counts, track, wrong)
     if arguments.out is None:
