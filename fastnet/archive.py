@@ -73,9 +73,9 @@ def _sum(stored: Array) -> int:
 def format_of(header: Mapping[str, Any]) -> int:
     """The number of a header's format.  Raises ValueError where this version does not know it."""
     number = header.get("format")
-    if number not in range(1, FORMAT + 1):
+    if not isinstance(number, int) or number not in range(1, FORMAT + 1):
         raise ValueError(f"its format is {number}, this version reads 1 to {FORMAT}")
-    return int(number)
+    return number
 
 
 class Archive:

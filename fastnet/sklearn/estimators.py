@@ -210,10 +210,10 @@ class TwoLayerClassifier(SoftmaxRegressionClassifier):
 
     def _hidden(self) -> tuple[int, ...]:
         checks.one_of("activation", self.activation, ("relu",), "'relu': fastnet has no other")
-        sizes = self.hidden_layer_sizes
+        sizes: Any = self.hidden_layer_sizes
         try:
-            units = tuple(sizes)  # type: ignore[arg-type]  # a number has none
-        except TypeError:
+            units = tuple(sizes)
+        except TypeError:  # a number
             units = (sizes,)
         if len(units) != 1:
             raise ValueError(
