@@ -12,6 +12,7 @@ import errno
 import io
 import os
 import stat
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ Name = str | PathLike[str]
 _BEGINS, _ENDS = ".fastnet-", ".part"
 # Bytes of a replaced file from which on it is let go of beside the program.
 _LARGE = 1 << 20
+_locks: set[int] = set()  # descriptors of the files that `locked` holds
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -60,7 +62,7 @@ def replacing(path: Name) -> Iterator[BinaryIO]:
             os.fsync(descriptor)
         with _freed_beside(target, old):
             os.replace(temporary, target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -100,6 +102,56 @@ def open_regular(path: Name) -> io.BufferedReader:
         file.close()
         raise
     return file
+
+
+@contextmanager
+def locked(path: Name) -> Iterator[None]:
+    """The regular file at path, made where there is none, for this block alone of all processes and threads.
+
+    The lock is the system's and goes with the process, however that ends.  Raises BlockingIOError where another block
+    has it, OSError where path cannot be written.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags, 0o666)
+    _locks.add(descriptor)
+    try:
+        if not _lock(descriptor):
+            told = "in use by another process or thread: wait for its end, or name another file"
+            raise BlockingIOError(errno.EAGAIN, told, os.fspath(path))
+        yield
+    finally:
+        _locks.discard(descriptor)
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock of a file; whether it was free."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # behind the content: nobody else may read what is locked
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        pass
+    return True
+
+
+def _leave_locks_to_parent() -> None:
+    """A process that was forked holds no lock of its parent's, which it may outlive."""
+    while _locks:
+        os.close(_locks.pop())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_locks_to_parent)
 
 
 @contextmanager
@@ -208,7 +260,7 @@ def _freed_beside(path: Path, old: os.stat_result | None) -> Iterator[None]:
                 os.close(held)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Have the folder remember the new name, where folders can be synced."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

@@ -36,12 +36,12 @@ class LogUniform:
     ----------
     low, high : numbers, 0 < low < high
     integer : bool, default False
-        Rounded to whole numbers, for sizes and counts.
+        Rounded to whole numbers between low and high, for sizes and counts.
 
     Raises
     ------
     ValueError
-        For other bounds.
+        For other bounds, and for those that have no whole number between them.
     """
 
     low: float
@@ -55,11 +55,13 @@ class LogUniform:
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
         checks.flag("integer", self.integer)
+        if self.integer and math.ceil(low) > math.floor(high):
+            raise ValueError(f"there is no whole number from {self.low} to {self.high}, expected bounds around one")
 
     def draw(self, rng: np.random.Generator) -> float | int:
         """One number."""
         number = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
-        return round(number) if self.integer else number
+        return min(max(round(number), math.ceil(self.low)), math.floor(self.high)) if self.integer else number
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, fields
 from os import PathLike
 from pathlib import Path
@@ -34,25 +34,23 @@ _DAMAGE = (ValueError, LookupError, TypeError, RecursionError)  # the last one o
 
 
 class Journal:
-    """One file, open for appending.
+    """One file, open for appending, by one search at a time.
 
-    Raises OSError where it is no regular file or cannot be written, ValueError where it is another search's or no
-    journal at all.
+    Raises OSError where it is no regular file, cannot be written or is in use by another search, ValueError where it is
+    another search's or no journal at all.
     """
 
     def __init__(self, path: str | PathLike[str], search: Mapping[str, Any]) -> None:
         self.path = Path(path)
         if self.path.exists():
             files.regular_or_new(path)
-        self._file = open(self.path, "a+b")  # noqa: SIM115  # closed by close()
         self.best_path = self.path.with_name(f"{self.path.name}.best.npz")
-        head = {"fastnet search journal": FORMAT, **search}
-        try:
+        with ExitStack() as opened:
+            opened.enter_context(files.locked(path))
+            self._file = opened.enter_context(open(self.path, "a+b"))
             with files.memory_told(path):
-                self._lines = self._read(head)
-        except BaseException:
-            self._file.close()
-            raise
+                self._lines = self._read({"fastnet search journal": FORMAT, **search})
+            self._opened = opened.pop_all()
 
     def row(self, point: Point) -> tuple[Row, dict[str, Any] | None] | None:
         """What an earlier run found out about a point, and what its train returned if it was the best then."""
@@ -75,7 +73,7 @@ class Journal:
         """Nothing more will be appended."""
         # What a full disk did not take is still in the file's buffer: append has told of it.
         with suppress(OSError):
-            self._file.close()
+            self._opened.close()
 
     def _write(self, line: Line) -> None:
         self._file.write(json.dumps(line).encode() + b"\n")
@@ -89,6 +87,7 @@ class Journal:
         if not lines and (json.dumps(head).encode() + b"\n").startswith(torn):
             self._file.truncate(0)
             self._write(head)
+            files.sync_folder(self.path.parent)
             return {}
         try:
             found = _parsed(lines[0])

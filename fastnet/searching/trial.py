@@ -6,6 +6,7 @@ arguments, and what it found out goes back as its value.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from fastnet.digests import digest
 from fastnet.divergence import DivergenceError
+from fastnet.searching.describing import described
 from fastnet.searching.grid import Point, train_arguments
 
 if TYPE_CHECKING:
@@ -212,8 +214,9 @@ def validate(net: Any, rows: Rows) -> tuple[float, float]:
 
 
 def net_digest(net: Any) -> str:
-    """Of a net's parameters, its normalisation, and how it multiplies."""
-    arrays = [np.frombuffer(net.matmul_precision.encode(), np.uint8), *net.params.values()]
+    """Of a net's parameters, its normalisation, how it multiplies, and the random state that draws its batches."""
+    told = json.dumps([net.matmul_precision, described(net._rng.bit_generator.state)])
+    arrays = [np.frombuffer(told.encode(), np.uint8), *net.params.values()]
     if net.normalization is not None:
         arrays += [value for value in (net.normalization.mean, net.normalization.scale) if value is not None]
     return digest(*arrays)

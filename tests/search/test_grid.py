@@ -45,6 +45,14 @@ def test_whole_numbers_are_drawn_where_asked():
     assert drawn == set(range(2, 10))
 
 
+@pytest.mark.parametrize(("low", "high", "expected"), [(0.3, 2.6, {1, 2}), (2.4, 3.2, {3}), (7.5, 8, {8})])
+def test_whole_numbers_stay_between_their_bounds(low, high, expected):
+    rng = np.random.default_rng(0)
+    assert {LogUniform(low, high, integer=True).draw(rng) for _ in range(100)} == expected
+    with pytest.raises(ValueError, match=r"no whole number from 0.2 to 0.8"):
+        LogUniform(0.2, 0.8, integer=True)
+
+
 def test_samples_are_different_and_more_of_them_go_on_where_fewer_ended():
     grid = {"rate": LogUniform(1e-4, 1), "size": [10, 20, 30], "units": LogUniform(4, 6, integer=True)}
     few, many = points(grid, samples=5), points(grid, samples=12)

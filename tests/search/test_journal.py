@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from functools import partial
@@ -40,6 +41,22 @@ def test_each_line_is_on_the_disk_before_the_callback_hears_of_it(search, file, 
     seen = []
     search(journal=file, callback=lambda progress: seen.append(synced[-1].count(b"\n")))
     assert seen == [2, 3, 4, 5, 6, 7]
+
+
+def test_a_new_journal_is_on_the_disk_with_its_name(file, monkeypatch):
+    kinds = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: kinds.append(stat.S_IFMT(os.fstat(descriptor).st_mode)))
+    for _ in range(2):
+        journal.Journal(file, {}).close()
+    assert kinds == [stat.S_IFREG, stat.S_IFDIR]
+
+
+def test_two_searches_at_once_have_a_journal_each(search, file, facts):
+    def another(progress):
+        with pytest.raises(BlockingIOError, match=r"in use by another .* wait for its end.*search.jsonl"):
+            search(journal=file)
+
+    assert facts(search(journal=file, callback=another)) == facts(search(journal=file))
 
 
 def interrupted(search, file, after):
@@ -171,6 +188,17 @@ def test_the_journal_of_another_build_is_refused(search, file, other):
         search(journal=file, build=other)
 
 
+def test_builds_that_differ_in_their_batches_alone_are_told_apart(search, file):
+    def build(own_seed):
+        net = fastnet.TwoLayerNet(2, 8, 3, seed=own_seed)
+        net.params["W1"], net.params["W2"] = np.ones((2, 8)), np.ones((8, 3))
+        return net
+
+    search(journal=file, build=partial(build, 1))
+    with pytest.raises(ValueError, match="build made another net"):
+        search(journal=file, build=partial(build, 2))
+
+
 def normalized(net):
     net.normalization = fastnet.Normalization(np.ones(2))
     return net
@@ -288,6 +316,8 @@ def test_a_search_whose_process_is_killed_resumes_in_another(tmp_path, file):
 
     with run(file, "pause") as process:
         assert [process.stdout.readline() for _ in range(3)] == ["1\n", "2\n", "3\n"]
+        with pytest.raises(BlockingIOError):
+            journal.Journal(file, {})
         process.send_signal(signal.SIGKILL)
     with run(file) as process:
         *told, result = process.communicate(timeout=120)[0].splitlines()
