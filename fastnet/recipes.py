@@ -128,7 +128,7 @@ def lab(
 
     Notes
     -----
-    Other arguments, result and errors are as for `fast`.
+    Other arguments, result and errors are as for `train`.
     """
     inputs = np.shape(X)[-1] if np.ndim(X) else 0
     data = checks.features("X", X, inputs, np.dtype(np.float32))
@@ -145,21 +145,7 @@ def lab(
 def fast(X: Any, y: Any, image_shape: Sequence[int], X_val: Any = None, y_val: Any = None, **options: Any) -> Trained:
     """FAST: two shifts of each image, each mirrored, 768 hidden units, 10 epochs: some seconds on CIFAR-10.
 
-    Parameters
-    ----------
-    X, y : uint8 images (N, D), pixels from 0 to 255, and integer labels (N,)
-    image_shape : (channels, rows, columns) of a row of X
-    X_val, y_val : images to score while training, or None
-    **options : settings, epochs, seconds, num_classes, seed, threads, callback, whitening, as for `train`
-
-    Returns
-    -------
-    Trained
-
-    Raises
-    ------
-    ValueError
-        For input that does not fit.
+    Arguments, `**options` among them, result and errors are as for `train`.
     """
     return train(X, y, image_shape, X_val, y_val, **{"settings": FAST, **options})
 
@@ -167,7 +153,8 @@ def fast(X: Any, y: Any, image_shape: Sequence[int], X_val: Any = None, y_val: A
 def best(X: Any, y: Any, image_shape: Sequence[int], X_val: Any = None, y_val: Any = None, **options: Any) -> Trained:
     """BEST: nine shifts of each image, each mirrored, 2048 hidden units, 72 epochs: about a minute on CIFAR-10.
 
-    Arguments as for `fast`.  Beside X it takes a byte for each component of each view: 240 MB for CIFAR-10.
+    Arguments, `**options` among them, result and errors are as for `train`.  Beside X it takes a byte for each
+    component of each view: 240 MB for CIFAR-10.
     """
     return train(X, y, image_shape, X_val, y_val, **{"settings": BEST, **options})
 
@@ -192,7 +179,9 @@ def train(
 
     Parameters
     ----------
-    X, y, image_shape, X_val, y_val : as for `fast`
+    X, y : uint8 images (N, D), pixels from 0 to 255, and integer labels (N,)
+    image_shape : (channels, rows, columns) of a row of X
+    X_val, y_val : images to score while training, or None
     settings : Settings, default FAST
     epochs : int, in the place of the settings'
     seconds : float, a budget in the place of epochs

@@ -21,18 +21,29 @@ def to_sklearn(net: Net, *, classes: Sequence[Any] | None = None, fold: bool = T
 
     Parameters
     ----------
+    net : TwoLayerNet or SoftmaxClassifier, of D features and C labels
     classes : what it calls the net's C labels, different from each other
         Default 0 to C - 1; net.label_names for names.
     fold : bool, default True
         With a normalization in the first layer, rounded as to_state_dict says; with fold=False the parameters are the
         net's own, and it takes the rows that `net.normalization` makes.
 
+    Returns
+    -------
+    sklearn.neural_network.MLPClassifier
+        Of rows (N, D), with coefs_ [(D, H), (H, C)] and intercepts_ [(H,), (C,)], or [(D, C)] and [(C,)].
+
+    Raises
+    ------
+    ImportError
+        Without scikit-learn.
+    ValueError
+        For no net, and for classes that do not fit.
+
     Notes
     -----
     Of more than two classes the parameters are kept to the last bit, of two it has one output, the difference of the
     scores.  No training took place: it has a ``loss_curve_`` without entries, and partial_fit begins one.
-
-    Raises ImportError without scikit-learn, ValueError for no net, and for classes that do not fit.
     """
     estimators = library("sklearn.neural_network", "sklearn")
     arrays = layers_of(net, fold)
@@ -62,7 +73,17 @@ def from_sklearn(classifier: Any) -> Net:
         Of two classes the first gets the score 0, as its one output is the second's.  Its ``feature_names_in_`` become
         the feature_names, its ``classes_``, unless they are 0 to C - 1, as texts the label_names.
 
-    Raises ImportError without scikit-learn, ValueError for another one.
+    Returns
+    -------
+    TwoLayerNet or SoftmaxClassifier
+        The latter of one without hidden layers; neither has a normalization.
+
+    Raises
+    ------
+    ImportError
+        Without scikit-learn.
+    ValueError
+        For another one.
     """
     kind = library("sklearn.neural_network", "sklearn").MLPClassifier
     if not isinstance(classifier, kind) or not hasattr(classifier, "coefs_"):

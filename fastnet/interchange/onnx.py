@@ -36,14 +36,28 @@ _SAME = {"alpha": (1.0,), "beta": (1.0,), "transA": (0,), "transB": (0, 1), "axi
 def to_onnx(net: Net, path: Name, *, input_dtype: DTypeLike | None = None) -> None:
     """Write the net to path, under exactly that name.  An existing file is replaced only by a finished one.
 
-    input_dtype : of the rows that the graph takes: uint8, float32 or float64; default the net's dtype
+    Parameters
+    ----------
+    net : TwoLayerNet or SoftmaxClassifier
+    path : of the file
+    input_dtype : uint8, float32 or float64
+        Of the rows that the graph takes; default the net's dtype.
 
+    Raises
+    ------
+    ImportError
+        Without onnx.
+    ValueError
+        For no net and for another dtype.
+    OSError
+        Where path cannot be written.
+
+    Notes
+    -----
     The input is "X", rows (N, D), the output "probabilities" (N, C) in the net's dtype; N is left open.  Label names,
     feature names and image shape are metadata under these names (label_names, feature_names, image_shape), in JSON.
     Parameters are kept to the last bit, mean and scale in the type in which such rows are normalised.  A net whose
     matmul_precision is lower than "highest" is computed in floats.
-
-    Raises ImportError without onnx, ValueError for no net and for another dtype, OSError where path cannot be written.
     """
     onnx = library("onnx", EXTRA)
     dtype = _input_type(checked(net).dtype if input_dtype is None else input_dtype)
@@ -111,9 +125,27 @@ def _type(helper: Any, dtype: np.dtype[Any]) -> int:
 def from_onnx(path: Name) -> Net:
     """The net of an ONNX file that to_onnx wrote, or of another whose graph is of that form.
 
-    A Gemm may have its weight transposed (transB), as PyTorch writes it, and Softmax may be missing.  The dtype is that
-    of the weights, parameters are theirs to the last bit.  Raises ImportError without onnx, OSError where there is no
-    regular file that can be read, ValueError, by the names of nodes and tensors, where it is no such graph.
+    Parameters
+    ----------
+    path : of the file
+
+    Returns
+    -------
+    TwoLayerNet or SoftmaxClassifier
+        Of the dtype of the file's weights, float32 or float64, with parameters to the last bit.
+
+    Raises
+    ------
+    ImportError
+        Without onnx.
+    OSError
+        Where there is no regular file that can be read.
+    ValueError
+        By the names of nodes and tensors, where it is no such graph.
+
+    Notes
+    -----
+    A Gemm may have its weight transposed (transB), as PyTorch writes it, and Softmax may be missing.
     """
     onnx = library("onnx", EXTRA)
     with reading(path, "one of fastnet's two networks in ONNX") as file:

@@ -29,8 +29,19 @@ _TYPES = {"float32": "F32", "float64": "F64"}
 def to_safetensors(net: Net, path: Name) -> None:
     """Write the net to path, under exactly that name.  An existing file is replaced only by a finished one.
 
-    Raises ImportError without safetensors, ValueError for what is no net or could not be loaded again, OSError where
-    path cannot be written.
+    Parameters
+    ----------
+    net : TwoLayerNet or SoftmaxClassifier
+    path : of the file
+
+    Raises
+    ------
+    ImportError
+        Without safetensors.
+    ValueError
+        For what is no net or could not be loaded again.
+    OSError
+        Where path cannot be written.
     """
     data = _bytes(checked(net))
     with replacing(path) as file:
@@ -50,32 +61,62 @@ def _bytes(net: Any) -> bytes:
 def from_safetensors(path: Name) -> Net:
     """The net that to_safetensors wrote to path, whole and to the last bit.
 
-    Of a stranger's file nothing is run, and no tensor is read before all of them are of the type and shape expected.
+    Of a stranger's file nothing is run, and no array is made before all tensors are of the dtype and shape expected.
 
-    Raises ImportError without safetensors, OSError where there is no regular file that can be read, ValueError where it
-    holds no such net.
+    Parameters
+    ----------
+    path : of the file
+        It is read whole, once.
+
+    Returns
+    -------
+    TwoLayerNet or SoftmaxClassifier
+        With all that `save` keeps; parameters of the file's dtype, float32 or float64.
+
+    Raises
+    ------
+    ImportError
+        Without safetensors.
+    OSError
+        Where there is no regular file that can be read.
+    ValueError
+        Where it holds no such net.
     """
-    safe_open = library("safetensors", EXTRA).safe_open
-    with reading(path, "a net in safetensors"), safe_open(path, framework="numpy") as file:
-        metadata = file.metadata() or {}
+    load = library("safetensors.numpy", EXTRA).load
+    with reading(path, "a net in safetensors") as file:
+        data = file.read()
+        tensors = _header(data)
+        metadata = tensors.pop("__metadata__", {})
         if "fastnet" not in metadata:
             raise ValueError(
-                f"it holds {', '.join(sorted(file.keys()))} and nothing that says of which net: a state dict is loaded "
+                f"it holds {', '.join(sorted(tensors))} and nothing that says of which net: a state dict is loaded "
                 "by from_state_dict(safetensors.numpy.load_file(path))"
             )
         header = json.loads(metadata["fastnet"])
         archive.format_of(header)
-        net: Any = checkpoints.model_of(header, MODELS, lambda expected: _read(file, expected))
+
+        def read(expected: Mapping[str, Layout]) -> dict[str, Array]:
+            _require(tensors, expected)
+            arrays: dict[str, Array] = load(data)
+            return arrays
+
+        net: Any = checkpoints.model_of(header, MODELS, read)
         found: Net = net
         return found
 
 
-def _read(file: Any, expected: Mapping[str, Layout]) -> dict[str, Array]:
-    if set(file.keys()) != set(expected):
-        raise ValueError(f"it holds {', '.join(sorted(file.keys()))}, expected {', '.join(expected)}")
+def _header(data: bytes) -> dict[str, Any]:
+    """What a file says of its tensors, by name: JSON, behind its length in 8 bytes."""
+    found: dict[str, Any] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return found
+
+
+def _require(tensors: Mapping[str, Any], expected: Mapping[str, Layout]) -> None:
+    """Raise ValueError for tensors of other names, dtypes or shapes."""
+    if set(tensors) != set(expected):
+        raise ValueError(f"it holds {', '.join(sorted(tensors))}, expected {', '.join(expected)}")
     for name, layout in expected.items():
-        tensor = file.get_slice(name)
-        found, wanted = (tensor.get_dtype(), tuple(tensor.get_shape())), (_TYPES[layout.dtype.name], layout.shape)
+        found = tensors[name]["dtype"], tuple(tensors[name]["shape"])
+        wanted = _TYPES[layout.dtype.name], layout.shape
         if found != wanted:
             raise ValueError(f"{name} is {found[0]} of shape {found[1]}, expected {wanted[0]} of shape {wanted[1]}")
-    return {name: file.get_tensor(name) for name in expected}

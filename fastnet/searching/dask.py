@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from fastnet.searching.results import SearchError
@@ -44,22 +45,47 @@ def scattering(executor: Any, rows: Rows) -> Callable[[], Any]:
         raise SearchError(
             f"the Dask cluster had no worker in {WORKERS_SECONDS:.0f} s, expected at least one: start 'dask worker'"
         ) from error
-    refuse_other_versions(client.get_versions(packages=list(SAME)))
+    versions = client.get_versions(packages=list(SAME))
+    refuse_other_versions(versions)
+    shared = Shared(rows, _relevant(versions["client"]))
     # Not by content: a second scattering after a loss must not find the lost one's name.
-    return lambda: client.scatter(rows, broadcast=True, hash=False)
+    return lambda: client.scatter(shared, broadcast=True, hash=False)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The data, and the versions of the process that it is from: a worker may join when the others have been asked."""
+
+    data: Rows
+    versions: dict[str, str | None]
+
+    def rows(self) -> Rows:
+        """The data, on a worker.  Raises SearchError where that has other versions."""
+        from distributed.versions import get_versions
+
+        if wrong := _differences(_relevant(get_versions(packages=list(SAME))), self.versions):
+            raise SearchError(f"a Dask worker has {', '.join(wrong)}: install the same there")
+        return self.data
 
 
 def refuse_other_versions(versions: dict[str, Any]) -> None:
     """Raise SearchError, naming each worker and package, where workers differ from the client."""
     here = _relevant(versions["client"])
     wrong = [
-        f"{address} has {name} {found or 'not installed'}, expected {here[name]}"
+        f"{address} has {difference}"
         for address, worker in versions["workers"].items()
-        for name, found in _relevant(worker).items()
-        if found != here[name]
+        for difference in _differences(_relevant(worker), here)
     ]
     if wrong:
         raise SearchError(f"the Dask workers differ from this process: {'; '.join(wrong)}: install the same there")
+
+
+def _differences(there: dict[str, str | None], here: dict[str, str | None]) -> list[str]:
+    return [
+        f"{name} {found or 'not installed'}, expected {here[name]}"
+        for name, found in there.items()
+        if found != here[name]
+    ]
 
 
 def _relevant(versions: dict[str, Any]) -> dict[str, str | None]:

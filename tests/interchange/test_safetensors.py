@@ -100,7 +100,7 @@ def test_another_net_is_refused(saved, header, arrays, monkeypatch):
         from_safetensors(path)
 
 
-def test_no_tensor_is_read_before_all_are_as_expected(saved, monkeypatch):
+def test_no_array_is_made_before_all_are_as_expected(saved, monkeypatch):
     _, path = saved
     rewritten(path, params__b2=np.zeros(5, np.float32))
     monkeypatch.setattr(fastnet.TwoLayerNet, "__init__", None)
@@ -147,7 +147,7 @@ def test_a_net_that_cannot_be_written_leaves_the_old_file(saved):
     [
         ("sklearn.neural_network", to_sklearn, "sklearn"),
         ("onnx", lambda net: to_onnx(net, "net.onnx"), "onnx"),
-        ("safetensors", lambda net: from_safetensors("net.safetensors"), "safetensors"),
+        ("safetensors.numpy", lambda net: from_safetensors("net.safetensors"), "safetensors"),
         ("safetensors.numpy", lambda net: to_safetensors(net, "net.safetensors"), "safetensors"),
     ],
 )

@@ -157,6 +157,17 @@ def test_versions_that_differ_are_named(package, found, complaint):
     assert "install the same there" in str(caught.value)
 
 
+def test_a_worker_that_joins_later_has_its_versions_named_in_its_rows(search, client, clouds, monkeypatch):
+    """As far as the workers can tell, the search is of another version of NumPy."""
+    monkeypatch.setattr(
+        dask, "refuse_other_versions", lambda versions: versions["client"]["packages"].update(numpy="9")
+    )
+    with client.get_executor() as executor, pytest.raises(SearchError) as caught:
+        search({"reg": [0.1]}, executor=executor)
+    (row,) = caught.value.search.table
+    assert row["reason"] == f"SearchError: a Dask worker has numpy {np.__version__}, expected 9: install the same there"
+
+
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "127.0.0.1:1", "no://address", "tcp://"])
 def test_an_address_that_does_not_answer_is_told(address, monkeypatch):
     monkeypatch.setattr(dask, "CONNECT_SECONDS", 0.5)
