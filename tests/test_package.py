@@ -76,8 +76,9 @@ def test_readme_sets_up_with_two_commands():
         assert f"`{windows}`" in README
 
 
-def test_readme_names_files_that_exist():
-    named = re.findall(r"(?:`|\()((?:fastnet|reference|tests|benchmarks)/[\w./]*)[`)]", README)
+def test_files_that_are_named_exist():
+    pages = README + (ROOT / "docs/how-it-works.md").read_text("utf-8") + (ROOT / "docs/limits.md").read_text("utf-8")
+    named = re.findall(r"(?:`|\()((?:fastnet|reference|tests|benchmarks|docs)/[\w./-]*)[`)]", pages)
     missing = [name for name in named if not (ROOT / name).exists()]
     assert len(named) > 15
     assert missing == []

@@ -31,7 +31,7 @@ def to_sklearn(net: Net, *, classes: Sequence[Any] | None = None, fold: bool = T
     Returns
     -------
     sklearn.neural_network.MLPClassifier
-        Of rows (N, D), with coefs_ [(D, H), (H, C)] and intercepts_ [(H,), (C,)], or [(D, C)] and [(C,)].
+        Of rows (N, D); ``coefs_`` are (D, H) and (H, C), ``intercepts_`` (H,) and (C,), or (D, C) and (C,).
 
     Raises
     ------

@@ -56,6 +56,7 @@ class Finding:
         if best:
             self._best, self._net, self._stats = point.number, outcome.net, outcome.stats
         if self._callback is not None:
+            seconds, seconds_left = self.clock.read()
             self._callback(
                 SearchProgress(
                     done=len(self.rows),
@@ -63,8 +64,8 @@ class Finding:
                     point=point.values,
                     row=line(point, row),
                     best_val=self._best_val,
-                    seconds=self.clock.seconds,
-                    seconds_left=self.clock.seconds_left,
+                    seconds=seconds,
+                    seconds_left=seconds_left,
                 )
             )
 

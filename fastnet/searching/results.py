@@ -35,15 +35,10 @@ class Clock:
         self.total = self.done = 0
         self._start = time.perf_counter()
 
-    @property
-    def seconds(self) -> float:
-        """Since the search began."""
-        return time.perf_counter() - self._start
-
-    @property
-    def seconds_left(self) -> float:
-        """What the rest takes at the pace so far."""
-        return self.seconds * max(self.total - self.done, 0) / max(self.done, 1)
+    def read(self) -> tuple[float, float]:
+        """Seconds since the search began, and those that the rest takes at the pace so far."""
+        seconds = time.perf_counter() - self._start
+        return seconds, seconds * max(self.total - self.done, 0) / max(self.done, 1)
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,15 @@ pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.skipif(sys.platf
 GRID = {"learning_rate": [0.01, 0.1, 0.5], "reg": [0.0, 0.1]}
 
 
+def cluster_of(workers):
+    return distributed.LocalCluster(
+        n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+    )
+
+
 @pytest.fixture(scope="module")
 def client():
-    cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
-    )
-    with cluster, distributed.Client(cluster) as client:
+    with cluster_of(2) as cluster, distributed.Client(cluster) as client:
         yield client
 
 
@@ -64,39 +67,22 @@ def test_the_data_is_scattered_once_and_not_sent_with_every_task(search, client,
     assert all(distributed.Future in types for types in submitted)
 
 
-def kill_one_of(client, times=1):
-    """A callback that kills one process of the cluster whenever a point has finished, so many times."""
-    left = [times]
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_process_killed_in_mid_search_loses_nothing(search, facts, tmp_path, workers):
+    """With the only one the data is lost too, and is scattered again to its successor."""
+    file, left = tmp_path / "search.jsonl", [True]
+    grid = {"num_iters": [20, 20_000, 20_001, 20_002]}
+    expected = facts(search(grid, reg=0.1))
 
-    def kill(progress):
-        if left[0]:
-            left[0] -= 1
+    def kill_one(progress):
+        if left and left.pop():
             os.kill(next(iter(pids(client).values())), signal.SIGKILL)
 
-    return kill
-
-
-def test_a_worker_process_killed_in_mid_search_loses_nothing(search, facts, client, tmp_path):
-    file = tmp_path / "search.jsonl"
-    grid = {"learning_rate": [0.01, 0.1], "num_iters": [20, 20_000, 20_001, 20_002]}
-    expected = facts(search(grid, reg=0.1))
-    before = set(pids(client).values())
-    with client.get_executor() as executor:
-        found = search(grid, reg=0.1, executor=executor, journal=file, callback=kill_one_of(client))
+    with cluster_of(workers) as cluster, distributed.Client(cluster) as client, client.get_executor() as executor:
+        found = search(grid, reg=0.1, executor=executor, journal=file, callback=kill_one)
+    assert not left
     assert facts(found) == expected
-    client.wait_for_workers(2, timeout=60)
-    assert before != set(pids(client).values())
     assert len(file.read_text().splitlines()) == 1 + len(found.table)
-
-
-def test_data_that_is_lost_with_the_only_worker_is_scattered_again(search, facts):
-    cluster = distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
-    )
-    grid = {"num_iters": [20, 20_000, 20_001]}
-    expected = facts(search(grid, reg=0.1))
-    with cluster, distributed.Client(cluster) as client, client.get_executor() as executor:
-        assert facts(search(grid, reg=0.1, executor=executor, callback=kill_one_of(client))) == expected
 
 
 def test_a_point_that_fails_is_a_row(search, client):
@@ -121,9 +107,8 @@ def test_an_executor_that_is_shut_down_is_told(search, client):
 
 def test_a_cluster_without_workers_is_told(search, monkeypatch):
     monkeypatch.setattr(dask, "WORKERS_SECONDS", 0.2)
-    cluster = distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=logging.CRITICAL)
     with (
-        cluster,
+        cluster_of(0) as cluster,
         distributed.Client(cluster) as client,
         client.get_executor() as executor,
         pytest.raises(SearchError, match=r"no worker in 0 s, expected at least one: start 'dask worker'"),

@@ -2,7 +2,7 @@
 
 import inspect
 import threading
-import time
+from itertools import count
 
 import numpy as np
 import pytest
@@ -82,12 +82,14 @@ def test_any_number_of_workers_gives_the_same_bits(search, facts, workers):
 
 def test_no_more_nets_train_at_once_than_there_are_workers(search, monkeypatch):
     running, most = set(), []
+    calls, meeting = count(), threading.Barrier(2, timeout=60)
     gradient = fastnet.engine.session.Trainer.run
 
     def run(self, *arguments):
         running.add(threading.get_ident())
         most.append(len(running))
-        time.sleep(0.01)  # or a net would be through before the next one is awake
+        if next(calls) < 2:  # or a net would be through before the next one is awake
+            meeting.wait()
         try:
             return gradient(self, *arguments)
         finally:
