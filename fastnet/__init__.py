@@ -80,6 +80,14 @@ def __dir__() -> list[str]:
 def load(path: str | PathLike[str]) -> TwoLayerNet | SoftmaxClassifier:
     """The model that `save` wrote to path.
 
+    Parameters
+    ----------
+    path : of the file
+
+    Returns
+    -------
+    TwoLayerNet or SoftmaxClassifier
+
     Raises
     ------
     OSError

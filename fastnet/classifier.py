@@ -5,7 +5,7 @@ Letters: N rows of X, D inputs, H hidden units, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,14 +17,13 @@ from fastnet import checks, optimizers, outcome, schedules, settings, training
 from fastnet.batches import batches_of
 from fastnet.checks import Array
 from fastnet.copying import Copied
-from fastnet.description import Described
 from fastnet.engine.step.memory import Layer, Source
-from fastnet.evaluation import Validation, softmax
-from fastnet.images import View, averaged
+from fastnet.evaluation import Validation
 from fastnet.normalization import Normalization
 from fastnet.optimizers import Optimizer
 from fastnet.owning import reads, trains
 from fastnet.parameters import Parameters
+from fastnet.predicting import Predicting
 from fastnet.schedules import Clock, EpochDecay, Schedule
 from fastnet.stopping import EarlyStopping, best_of, patience_of
 from fastnet.weights import class_factors, shares
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from fastnet.engine.session import Scorer, Trainer
 
 
-class Classifier(Copied, Described):
+class Classifier(Copied, Predicting):
     """What the two models share.  sizes are the widths from the inputs to the classes."""
 
     _widths: ClassVar[tuple[str, ...]]  # the sizes, as the constructor's arguments are called
@@ -278,28 +277,22 @@ class Classifier(Copied, Described):
             outcome.warn_of_lone_class(history.loss_history, self.output_size, "validation", end.lone_class)
         return self.history
 
-    def predict(self, X: Any, threads: int | None = None, *, views: Iterable[View] | None = None) -> NDArray[np.int64]:
-        """The labels (N,) of X (N, D): of equal scores, the first; with views, of equal mean probabilities.
-
-        Raises ValueError for input that does not fit, and where parameters, or scores, are not finite.
-        """
-        scores = self._finite_scores(X, threads) if views is None else self.predict_proba(X, threads, views=views)
-        return np.asarray(scores.argmax(axis=1))
-
-    def predict_proba(self, X: Any, threads: int | None = None, *, views: Iterable[View] | None = None) -> Array:
-        """The probabilities (N, C) of X (N, D), softmax of the scores, in the model's dtype.
-
-        With views it is their mean over these views of each image (see fastnet.images.views), which needs the
-        image_shape.  Raises ValueError as predict does.
-        """
-        if views is None:
-            return softmax(self._finite_scores(X, threads))
-        data = checks.features("X", X, self.input_size, self.dtype)
-        return averaged(lambda rows: softmax(self._finite_scores(rows, threads)), data, self.image_shape, views)
-
     @reads
     def save(self, path: str | PathLike[str]) -> None:
-        """Write parameters, normalisation, label names and image shape to an .npz file (see fastnet.load)."""
+        """Write the model to an .npz file: what fastnet.load brings back.
+
+        Parameters
+        ----------
+        path : of the file, under exactly that name
+            An existing one is replaced only by a finished one.
+
+        Raises
+        ------
+        ValueError
+            For a model that could not be loaded again: parameters that are not finite, names that do not fit.
+        OSError
+            Where path cannot be written, or names anything but a regular file.
+        """
         from fastnet import checkpoints
 
         checkpoints.save(self, path)
@@ -327,13 +320,6 @@ class Classifier(Copied, Described):
     def _precision(self) -> str:
         """matmul_precision, which anyone may have set since the model was made."""
         return checks.matmul_precision(self.matmul_precision, self.dtype)
-
-    def _finite_scores(self, X: Any, threads: int | None) -> Array:
-        """The scores of X, of a model that may be asked what they mean."""
-        # The first weights show in the scores (one of -inf may just switch its unit off): to look at them all would
-        # take as long as the scores of an image.
-        checks.finite_params(dict(list(self._params.items())[1:]))
-        return checks.finite_scores(self.loss(X, threads=threads), self._params)
 
     def _scores(self, data: Array, threads: int | None) -> Array:
         """The scores of checked rows."""

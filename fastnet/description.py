@@ -65,7 +65,14 @@ class Described:
     def describe(self, data: Dataset) -> None:
         """Take label_names, feature_names and image_shape from a data set of fastnet.data, to be saved with the model.
 
-        Raises ValueError, with all three as they were, where they do not fit the model.
+        Parameters
+        ----------
+        data : Dataset
+
+        Raises
+        ------
+        ValueError
+            With all three as they were, where they do not fit the model.
         """
         labels = _names("label_names", data.label_names or None, self.output_size)
         features = _names("feature_names", data.feature_names or None, self.input_size)

@@ -45,7 +45,17 @@ NINE_SHIFTS: tuple[Shift, ...] = (*FIVE_SHIFTS, (-1, -1), (-1, 1), (1, -1), (1, 
 
 
 def views(shifts: Iterable[Shift] = ((0, 0),), mirrored: bool = True) -> tuple[View, ...]:
-    """A view for each shift (down, right) and, with `mirrored`, its mirror image after it."""
+    """A view for each shift and, with `mirrored`, its mirror image after it.
+
+    Parameters
+    ----------
+    shifts : pairs (down, right) of pixels, default no shift alone
+    mirrored : bool, default True
+
+    Returns
+    -------
+    tuple of Views
+    """
     return tuple(View(down, right, mirror) for down, right in shifts for mirror in ((False, True)[: 1 + mirrored]))
 
 
@@ -86,7 +96,7 @@ def _moved(name: str, by: Any, size: int) -> NDArray[np.intp]:
 
 
 def copies(X: Any, image_shape: Sequence[int], views: Iterable[View]) -> NDArray[np.uint8]:
-    """The views of all images, one view of all of them after another: uint8 (number of views * N, D).
+    """The views of all images, one view of all of them after another.
 
     Parameters
     ----------
@@ -94,6 +104,10 @@ def copies(X: Any, image_shape: Sequence[int], views: Iterable[View]) -> NDArray
         The labels that go with the copies are np.tile(y, number of views).
     image_shape : (channels, rows, columns)
     views : Views
+
+    Returns
+    -------
+    uint8 array (number of views * N, D)
 
     Raises
     ------

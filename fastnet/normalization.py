@@ -22,6 +22,11 @@ class Normalization:
     ----------
     mean : float64 array (D,)
     scale : float64 array (D,), or None for 1
+
+    Raises
+    ------
+    ValueError
+        For other shapes, and numbers that are not finite.
     """
 
     mean: NDArray[np.float64]
@@ -64,6 +69,11 @@ class Normalization:
         scale : bool, default False
         sample_weight : numbers (N,) of at least 0, or None
             A row of weight 2 counts twice, one of weight 0 not at all.
+
+        Returns
+        -------
+        Normalization
+            Its mean and scale are float64 arrays (D,); scale is None without scale=True.
 
         Raises
         ------

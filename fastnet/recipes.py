@@ -125,10 +125,11 @@ def lab(
     ----------
     X : array (N, D) of uint8 or floats, not images alone
     epochs : int, default 4000 iterations' worth, as the command line's
+    y, image_shape, X_val, y_val, num_classes, seed, threads, callback : as for `train`, and so are errors
 
-    Notes
-    -----
-    Other arguments, result and errors are as for `train`.
+    Returns
+    -------
+    Trained
     """
     inputs = np.shape(X)[-1] if np.ndim(X) else 0
     data = checks.features("X", X, inputs, np.dtype(np.float32))
@@ -145,7 +146,13 @@ def lab(
 def fast(X: Any, y: Any, image_shape: Sequence[int], X_val: Any = None, y_val: Any = None, **options: Any) -> Trained:
     """FAST: two shifts of each image, each mirrored, 768 hidden units, 10 epochs: some seconds on CIFAR-10.
 
-    Arguments, `**options` among them, result and errors are as for `train`.
+    Parameters
+    ----------
+    X, y, image_shape, X_val, y_val, **options : as for `train`, and so are errors
+
+    Returns
+    -------
+    Trained
     """
     return train(X, y, image_shape, X_val, y_val, **{"settings": FAST, **options})
 
@@ -153,8 +160,17 @@ def fast(X: Any, y: Any, image_shape: Sequence[int], X_val: Any = None, y_val: A
 def best(X: Any, y: Any, image_shape: Sequence[int], X_val: Any = None, y_val: Any = None, **options: Any) -> Trained:
     """BEST: nine shifts of each image, each mirrored, 2048 hidden units, 72 epochs: about a minute on CIFAR-10.
 
-    Arguments, `**options` among them, result and errors are as for `train`.  Beside X it takes a byte for each
-    component of each view: 240 MB for CIFAR-10.
+    Parameters
+    ----------
+    X, y, image_shape, X_val, y_val, **options : as for `train`, and so are errors
+
+    Returns
+    -------
+    Trained
+
+    Notes
+    -----
+    Beside X it takes a byte for each component of each view: 240 MB for CIFAR-10.
     """
     return train(X, y, image_shape, X_val, y_val, **{"settings": BEST, **options})
 

@@ -90,6 +90,10 @@ class Whitening:
         rows : int, default 10,000: at most so many, drawn at random, are fitted to
         seed : int, of the draw and of the iteration's start: the same bits on the same machine
 
+        Returns
+        -------
+        Whitening
+
         Raises
         ------
         ValueError
@@ -128,12 +132,27 @@ class Whitening:
         return cls(mean, V / np.sqrt(divisors), np.zeros(components), deviations, None if mirror is None else signs)
 
     def transform(self, X: Any, dtype: DTypeLike = np.float32, threads: int | None = None) -> Array:
-        """The components (N, K) of X (N, D), in blocks: float32, or uint8 codes.
+        """The components of rows, in blocks, as numbers or as codes.
 
+        Parameters
+        ----------
+        X : array (N, D) of uint8, float32 or float64
+        dtype : float32 (default), or uint8 for codes
+        threads : workers, as for train
+
+        Returns
+        -------
+        array (N, K) of that dtype
+
+        Raises
+        ------
+        ValueError
+            For X that does not fit, and for another dtype.
+
+        Notes
+        -----
         Codes are 8-bit numbers over 5 standard deviations on either side, cut off there; `decoding` undoes them.
         Those of uint8 rows are computed in integers of 16 bits (matmul_precision="medium").
-
-        Raises ValueError for X that does not fit, and for another dtype.
         """
         D, K = self.matrix.shape
         data = checks.features("X", X, D, np.dtype(np.float32))
@@ -164,9 +183,20 @@ class Whitening:
         return Normalization(np.full(len(deviations), CENTRE), REACH / CENTRE * deviations)
 
     def mirrored(self, Z: Array) -> Array:
-        """The components, or codes, of the mirror images of those whose components, or codes, are Z (N, K).
+        """The components, or codes, of the mirror images of those whose components, or codes, are Z.
 
-        Raises ValueError for a whitening that was fitted without image_shape.
+        Parameters
+        ----------
+        Z : array (N, K) of float32 or uint8, as `transform` makes it
+
+        Returns
+        -------
+        array (N, K) of that dtype
+
+        Raises
+        ------
+        ValueError
+            For a whitening that was fitted without image_shape.
         """
         if self.signs is None:
             raise ValueError("the whitening does not know mirror images, expected one fitted with image_shape")
@@ -178,7 +208,21 @@ class Whitening:
         """The whitening that makes of an image what this one makes of a view of it.
 
         The matrix is moved instead of every image: each of its rows goes to the pixel that the view takes its own
-        from.  Raises ValueError for images of another shape, and a view that does not fit.
+        from.
+
+        Parameters
+        ----------
+        image_shape : (channels, rows, columns)
+        view : of fastnet.images.views
+
+        Returns
+        -------
+        Whitening
+
+        Raises
+        ------
+        ValueError
+            For images of another shape, and a view that does not fit.
         """
         source = images.pixels(images.shape_of_images(image_shape, len(self.mean)), view)
         matrix = np.zeros_like(self.matrix)
@@ -194,6 +238,11 @@ class Whitening:
         net : a TwoLayerNet or SoftmaxClassifier of K inputs
             Its normalization is None (trained on floats) or equal to `decoding` (trained on codes, whose rounding the
             folded net does without).  It is left as it is.
+
+        Returns
+        -------
+        TwoLayerNet or SoftmaxClassifier
+            Of the net's dtype; its normalization subtracts the mean.
 
         Raises
         ------

@@ -97,9 +97,21 @@ def load_csv(
 
 
 def load_csv_rows(file: str | os.PathLike[str], features: Sequence[str] | None = None) -> NDArray[np.float64]:
-    """The numbers of a CSV file with a header line, (N, D): of the columns named, of any others too without names.
+    """The numbers of a CSV file with a header line.
 
-    Raises as load_csv does.
+    Parameters
+    ----------
+    file : of the table
+    features : names of the columns to read, or None (default) for all
+
+    Returns
+    -------
+    float64 array (N, D)
+
+    Raises
+    ------
+    ImportError, OSError, ValueError
+        As load_csv does.
     """
     path = Path(file)
     columns = _header(path)

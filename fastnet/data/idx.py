@@ -25,6 +25,10 @@ PIECE = 1 << 20  # bytes that are read at a time
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     """Read one IDX file, plain or gzip (told by content, whatever the name).
 
+    Parameters
+    ----------
+    path : of the file
+
     Returns
     -------
     ndarray of the shape and dtype that the file states, in the machine's byte order

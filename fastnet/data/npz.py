@@ -28,6 +28,10 @@ def load_npz(file: str | os.PathLike[str]) -> Dataset:
     The test pair may be missing; the training pair may be named `X` and `y`, either pair as in `TRAINING` and `TEST`.
     Other keys are not read, and pickled objects are refused; shapes and dtypes are looked at before anything is read.
 
+    Parameters
+    ----------
+    file : of the archive
+
     Returns
     -------
     Dataset

@@ -20,6 +20,10 @@ def split_validation(
         Without a seed the last `count` rows are taken, and all four results are views. With one a random
         subset is taken, and they are copies; both parts keep the order of the rows.
 
+    Returns
+    -------
+    X_train, y_train, X_val, y_val : ndarrays of N - count and of count rows
+
     Raises
     ------
     ValueError

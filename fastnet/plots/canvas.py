@@ -42,7 +42,7 @@ def label(axes: Axes, *, x: str, y: str) -> None:
     """What the axes are of, and lines to read them by."""
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    axes.grid(color=FAINT, linewidth=0.6)
+    axes.grid(color="#888888", alpha=0.3, linewidth=0.6)  # faint on dark axes as well
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
 

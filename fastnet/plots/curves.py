@@ -30,6 +30,11 @@ def loss_curve(
     iterations_per_epoch : where those stand; needed for them alone
     ax : where to draw; default a figure of its own
 
+    Returns
+    -------
+    matplotlib Figure
+        That of ax, if it was given.
+
     Raises
     ------
     ValueError
@@ -58,7 +63,18 @@ def loss_curve(
 def accuracy_curves(
     train_acc_history: Sequence[float], val_acc_history: Sequence[float] = (), ax: Axes | None = None
 ) -> Figure:
-    """Draw what `train` returns: accuracy on each epoch's last mini-batch, and on the validation set."""
+    """Draw what `train` returns: accuracy on each epoch's last mini-batch, and on the validation set.
+
+    Parameters
+    ----------
+    train_acc_history, val_acc_history : as `train` returns them, one number an epoch
+    ax : where to draw; default a figure of its own
+
+    Returns
+    -------
+    matplotlib Figure
+        That of ax, if it was given.
+    """
     axes = axes_of(ax, 6.6, 3.8)
     curves = {"training batches": train_acc_history, "validation": val_acc_history}
     for colour, (name, history) in zip(PALETTE, curves.items(), strict=False):

@@ -27,6 +27,11 @@ def search_map(search: Search, names: Sequence[str] | None = None, ax: Axes | No
         A square shows the best over all other names.
     ax : where to draw; default a figure of its own
 
+    Returns
+    -------
+    matplotlib Figure
+        That of ax, if it was given.
+
     Raises
     ------
     ValueError
@@ -72,6 +77,11 @@ def confusion_matrix(
     predicted : int array of shape (N,), those that a model gave them, across
     names : a name for each class; default its number
     ax : where to draw; default a figure of its own
+
+    Returns
+    -------
+    matplotlib Figure
+        That of ax, if it was given.
 
     Raises
     ------

@@ -33,6 +33,11 @@ def weight_tiles(W: ArrayLike, image_shape: tuple[int, ...], ax: Axes | None = N
         channels * rows * columns must be D; 3 channels are drawn in colour, 1 in grey.
     ax : where to draw; default a figure of its own
 
+    Returns
+    -------
+    matplotlib Figure
+        That of ax, if it was given.
+
     Raises
     ------
     ValueError
@@ -70,6 +75,11 @@ def misclassified(
     names : a name for each class; default its number
     count : images at most
     ax : where to draw; default a figure of its own
+
+    Returns
+    -------
+    matplotlib Figure
+        That of ax, if it was given.
 
     Raises
     ------

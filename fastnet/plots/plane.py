@@ -31,6 +31,11 @@ def decision_boundary(model: Predictor, X: ArrayLike, y: ArrayLike, ax: Axes | N
     y : int array of shape (N,)
     ax : where to draw; default a figure of its own
 
+    Returns
+    -------
+    matplotlib Figure
+        That of ax, if it was given.
+
     Raises
     ------
     ValueError

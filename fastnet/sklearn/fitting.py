@@ -50,14 +50,28 @@ class Estimator(ClassifierMixin, BaseEstimator):
         y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> Estimator:
-        """Train on X (n_samples, n_features) and labels y (n_samples,): integers, strings, floats or bools.
+        """Train on rows and their labels.
 
-        sample_weight : (n_samples,) numbers of at least 0: 2 is a row twice, 0 a row absent
-        X_val, y_val : a validation set, scored after each epoch; with early_stopping it decides
-        sample_weight_val : (n_val,) weights of its rows
+        Parameters
+        ----------
+        X : array or DataFrame (n_samples, n_features)
+        y : integers, strings, floats or bools (n_samples,)
+        sample_weight : numbers (n_samples,) of at least 0, or None
+            A weight of 2 is a row twice, one of 0 a row absent.
+        X_val, y_val : a validation set, scored after each epoch, or None
+            With early_stopping it decides.
+        sample_weight_val : numbers (n_val,), weights of its rows, or None
 
-        Raises ValueError or TypeError, with the estimator as it was, for arguments and data that do not fit, and
-        fastnet.DivergenceError for a training that leaves the finite numbers.
+        Returns
+        -------
+        the estimator itself
+
+        Raises
+        ------
+        ValueError, TypeError
+            With the estimator as it was, for arguments and data that do not fit.
+        DivergenceError
+            For a training that leaves the finite numbers.
         """
         hidden, optimizer = self._hidden(), self._optimizer()
         alpha = checks.non_negative("alpha", self.alpha)
@@ -109,16 +123,58 @@ class Estimator(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The classes (n_samples,) of X (n_samples, n_features)."""
+        """The classes of rows.
+
+        Parameters
+        ----------
+        X : array or DataFrame (n_samples, n_features)
+
+        Returns
+        -------
+        array (n_samples,), of the labels' type
+
+        Raises
+        ------
+        ValueError
+            For rows that do not fit; of an estimator that is not fitted NotFittedError, which is one.
+        """
         scores = self._scores(X)  # first: it says when there are no classes yet
         return np.asarray(self.classes_[scores.argmax(axis=1)])
 
     def predict_proba(self, X: Any) -> Array:
-        """The probabilities (n_samples, n_classes) of X (n_samples, n_features), in the order of classes_."""
+        """The probabilities of rows.
+
+        Parameters
+        ----------
+        X : array or DataFrame (n_samples, n_features)
+
+        Returns
+        -------
+        array (n_samples, n_classes), in the order of classes_
+
+        Raises
+        ------
+        ValueError
+            For rows that do not fit; of an estimator that is not fitted NotFittedError, which is one.
+        """
         return softmax(self._scores(X))
 
     def predict_log_proba(self, X: Any) -> Array:
-        """The logarithms of the probabilities (n_samples, n_classes), finite where these underflow."""
+        """The logarithms of the probabilities, finite where these underflow.
+
+        Parameters
+        ----------
+        X : array or DataFrame (n_samples, n_features)
+
+        Returns
+        -------
+        array (n_samples, n_classes), in the order of classes_
+
+        Raises
+        ------
+        ValueError
+            For rows that do not fit; of an estimator that is not fitted NotFittedError, which is one.
+        """
         scores = self._scores(X)
         with np.errstate(over="ignore", under="ignore"):  # to minus infinity and to 0 are right
             scores -= scores.max(axis=1, keepdims=True)
