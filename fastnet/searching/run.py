@@ -92,7 +92,7 @@ def search(
     ValueError
         For input that does not fit, and for a journal of something else.
     OSError
-        For a journal that cannot be written.
+        For a journal that cannot be written, or that another search has open.
     SearchError
         (A RuntimeError.)  For an executor that is shut down or broken, and where no net got trained.  Any exception
         once training has begun, Ctrl-C included, has what had finished as its attribute `search`.
