@@ -150,7 +150,7 @@ class Estimator(ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        array (n_samples, n_classes), in the order of classes_
+        array (n_samples, n_classes), in the order of ``classes_``
 
         Raises
         ------
@@ -168,7 +168,7 @@ class Estimator(ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        array (n_samples, n_classes), in the order of classes_
+        array (n_samples, n_classes), in the order of ``classes_``
 
         Raises
         ------
