@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from fastnet import streams
 from fastnet.batches import Drawn, Rows, Weights
-from fastnet.optimizers import Adam
+from fastnet.divergence import Steps
+from fastnet.optimizers import Adam, Optimizer
 from fastnet.stopping import Scored
 from fastnet.training import History, Progress, asks_to_stop
 
@@ -69,11 +70,16 @@ class Epochs:
 
 @dataclass(frozen=True)
 class AdamEpsilonLast(Adam):
-    """Adam with an epsilon that is added before the second moment's correction (Kingma and Ba, end of section 2)."""
+    """Adam with an epsilon that is added before the second moment's correction (Kingma and Ba, end of section 2).
+
+    It goes on from so many steps before.
+    """
+
+    before: int = 0
 
     def coefficients(self, learning_rates: NDArray[np.float64], first: int) -> NDArray[np.float64]:
         """Adam's, with epsilon divided by the root of the correction that it would escape."""
-        table = super().coefficients(learning_rates, first)
+        table = super().coefficients(learning_rates, self.before + first)
         table[:, 7] *= np.sqrt(table[:, 6])
         return table
 
@@ -89,6 +95,32 @@ class SteadyRate:
 
 
 @dataclass
+class RuleState:
+    """Where an update rule stands after a fit, for partial_fit to go on from: its rate, its moments."""
+
+    solver: str
+    rate: float
+    steps: int = 0
+    moments: list[NDArray[Any]] = field(default_factory=list)
+
+    def go_on(self, optimizer: Optimizer, trainer: Steps) -> Optimizer:
+        """Have the trainer, and the optimizer, be as after these steps, if there are any."""
+        if self.steps:
+            for own, kept in zip(_moments(trainer), self.moments, strict=True):
+                own[...] = kept
+        return replace(optimizer, before=self.steps) if isinstance(optimizer, AdamEpsilonLast) else optimizer
+
+    def keep(self, trainer: Steps, steps: int, rate: float) -> None:
+        """After so many more."""
+        self.rate, self.moments = rate, [array.copy() for array in _moments(trainer)]
+        self.steps += steps
+
+
+def _moments(trainer: Steps) -> list[NDArray[Any]]:
+    return trainer.state[len(trainer.parameters) :]
+
+
+@dataclass
 class Record:
     """What fits leave behind, and go on from with warm_start; names are the estimators' without the last `_`."""
 
@@ -101,6 +133,7 @@ class Record:
     validation_loss_curve: list[float] | None = None
     best_validation_score: float | None = None
     waited: int = 0  # epochs without a gain
+    rule: RuleState | None = None
 
 
 @dataclass

@@ -13,7 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from fastnet import checks, optimizers, owning, schedules, tables, training
@@ -24,13 +25,23 @@ from fastnet.evaluation import Validation, softmax
 from fastnet.models import SoftmaxClassifier, TwoLayerNet
 from fastnet.normalization import Normalization
 from fastnet.optimizers import Momentum, Optimizer
-from fastnet.sklearn.epochs import AdamEpsilonLast, Course, Epochs, Record, SteadyRate, glorot
+from fastnet.sklearn.epochs import AdamEpsilonLast, Course, Epochs, Record, RuleState, SteadyRate, glorot
 from fastnet.stopping import Best
 from fastnet.weights import class_factors
 
 READ = [np.float64, np.float32, np.uint8]  # types of X that are trained on as they are; others become the first
 OWN_RATES = ("constant", "invscaling", "adaptive")  # MLPClassifier's, which change between epochs
 SCALES = ("standard", "mean", None)
+
+
+def _endless(estimator: Estimator) -> bool:
+    """Whether the learning rate does not depend on when training ends; AttributeError says that it does."""
+    if not isinstance(estimator.learning_rate, str) or estimator.learning_rate not in OWN_RATES:
+        raise AttributeError(
+            f"learning_rate is {estimator.learning_rate!r}, whose end partial_fit does not know: expected one of "
+            f"{', '.join(map(repr, OWN_RATES))}"
+        )
+    return True
 
 
 class Estimator(ClassifierMixin, BaseEstimator):
@@ -73,6 +84,46 @@ class Estimator(ClassifierMixin, BaseEstimator):
         DivergenceError
             For a training that leaves the finite numbers.
         """
+        course = self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        if not course.stopped and course.record.n_iter == self.max_iter:
+            warnings.warn(
+                f"max_iter={self.max_iter} epochs have not been enough: the loss still falls by tol or more",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    @available_if(_endless)  # type: ignore[untyped-decorator]  # scikit-learn has no types
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Estimator:
+        """Train for one epoch more, of these rows alone: for data that come in parts, or a loop of one's own.
+
+        X, y, sample_weight : as for fit; y need not hold every class.  Features are scaled as those of the first part
+        classes : all classes, at the first call; may be left out later, and after fit
+
+        Raises what fit does, and ValueError for settings that need all rows at once.  There is no partial_fit with a
+        schedule, whose end it would not know.
+        """
+        if self.early_stopping:
+            raise ValueError("early_stopping is True, expected False: partial_fit has no rows to hold out")
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight is {self.class_weight!r}, expected a dictionary or None: partial_fit does not know how "
+                "many rows there are of each class"
+            )
+        fitted = hasattr(self, "network_")
+        if classes is None and not fitted:
+            raise ValueError("classes is None, expected all classes at the first call of partial_fit")
+        known = self.classes_ if fitted else np.unique(column_or_1d(classes))
+        if classes is not None and not np.array_equal(known, np.unique(column_or_1d(classes))):
+            raise ValueError(f"classes is {classes!r}, expected those of the first call, {known.tolist()}, or None")
+        self._fit(X, y, sample_weight, (None, None, None), known)
+        return self
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any], known: NDArray[Any] | None = None
+    ) -> Course:
+        """Train, and have the attributes of it; given the classes, for one epoch more."""
+        partial = known is not None
         hidden, optimizer = self._hidden(), self._optimizer()
         alpha = checks.non_negative("alpha", self.alpha)
         checks.one_of("scale", self.scale, SCALES, "'standard', 'mean' or None")
@@ -82,11 +133,17 @@ class Estimator(ClassifierMixin, BaseEstimator):
             raise ValueError(f"verbose is {self.verbose!r}, expected True, False or an integer")
         workers = checks.threads(self.threads)
         training.check_callback(self.callback)
-        for name, values in {"X": X, "y": y, "X_val": X_val, "y_val": y_val}.items():
+        for name, values in {"X": X, "y": y, "X_val": validation[0], "y_val": validation[1]}.items():
             checks.unmasked(name, values)
-        going_on = bool(self.warm_start) and hasattr(self, "network_")
+        shape = np.asarray(y).shape
+        if len(shape) == 2 and shape[1] > 1:
+            raise ValueError(
+                f"y has shape {shape}, expected one label a row: several, multilabel targets, are not supported; "
+                "of one-hot rows y.argmax(axis=1) are the labels"
+            )
+        going_on = (partial or bool(self.warm_start)) and hasattr(self, "network_")
         X, y = validate_data(self, X, y, dtype=READ, order="C", reset=not going_on)
-        classes, labels = self._labels(y, going_on)
+        classes, labels = self._labels(y, going_on) if known is None else (known, numbered("y", y, known))
         weights = checks.weights("sample_weight", sample_weight, len(X))
         normalization = self.network_.normalization if going_on else self._normalization(X, weights)
         if self.class_weight is not None:
@@ -99,11 +156,11 @@ class Estimator(ClassifierMixin, BaseEstimator):
             network.normalization = normalization
         precision = checks.matmul_precision(self.matmul_precision, network.dtype)
         data = checks.features("X", X, network.input_size, network.dtype)
-        rows, validate = self._divide(network, data, labels, weights, rng, (X_val, y_val, sample_weight_val), classes)
+        rows, validate = self._divide(network, data, labels, weights, rng, validation, classes)
         if weights is not None:
             rows = rows[weights[rows] > 0]
         present = np.unique(labels[rows])
-        if len(present) < 2:
+        if len(present) < 2 and not partial:
             raise ValueError(
                 f"the rows to train on are all of 1 class, {classes[present].tolist()}, expected at least 2 classes"
             )
@@ -111,16 +168,10 @@ class Estimator(ClassifierMixin, BaseEstimator):
         epochs = Epochs(rng, rows, self._batch_size(len(rows)), bool(self.shuffle), weights)
         network.matmul_precision = precision
         record = self._record if going_on else Record()
-        course = self._train(network, data, labels, epochs, optimizer, alpha, validate, record, workers)
+        course = self._train(network, data, labels, epochs, optimizer, alpha, validate, record, workers, partial)
         self.classes_, self.network_, self._record = classes, network, record
         self._publish(record)
-        if not course.stopped and record.n_iter == self.max_iter:
-            warnings.warn(
-                f"max_iter={self.max_iter} epochs have not been enough: the loss still falls by tol or more",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        return self
+        return course
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The classes of rows.
@@ -208,8 +259,6 @@ class Estimator(ClassifierMixin, BaseEstimator):
     def _labels(self, y: Any, going_on: bool) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """The classes, and the index of each row's."""
         check_classification_targets(y)
-        if type_of_target(y).startswith("multilabel"):
-            raise ValueError("y has several labels a row, expected one: multilabel targets are not supported")
         classes, labels = np.unique(column_or_1d(y, warn=True), return_inverse=True)
         if going_on and not np.array_equal(classes, self.classes_):
             raise ValueError(
@@ -272,13 +321,7 @@ class Estimator(ClassifierMixin, BaseEstimator):
         rows = np.arange(len(data))
         if X_val is not None and y_val is not None:
             X_val, y_val = validate_data(self, X_val, y_val, dtype=READ, order="C", reset=False)
-            y_val = column_or_1d(y_val)
-            unseen = np.setdiff1d(y_val, classes)
-            if len(unseen):
-                raise ValueError(
-                    f"y_val holds {unseen[:5].tolist()}, expected the classes of y: {classes[:20].tolist()}"
-                )
-            labels_val = np.searchsorted(classes, y_val)
+            labels_val = numbered("y_val", y_val, classes)
             return rows, network._validation(X_val, labels_val, sample_weight_val, self.threads)
         if X_val is not None or y_val is not None or not self.early_stopping:
             return rows, network._validation(X_val, y_val, sample_weight_val, self.threads)
@@ -307,12 +350,16 @@ class Estimator(ClassifierMixin, BaseEstimator):
         validate: Validation | None,
         record: Record,
         workers: int | None,
+        partial: bool,
     ) -> Course:
-        num_iters = checks.whole("max_iter", self.max_iter, 1) * epochs.per_epoch
+        num_iters = (1 if partial else checks.whole("max_iter", self.max_iter, 1)) * epochs.per_epoch
         most = float(np.finfo(network.dtype).max)
         rate = checks.positive("learning_rate_init", self.learning_rate_init)
         own = isinstance(self.learning_rate, str) and self.learning_rate in OWN_RATES
-        steady = SteadyRate(rate) if own else None
+        acting = self.learning_rate if own and self.solver == "sgd" else "constant"
+        if not partial or record.rule is None or record.rule.solver != self.solver:
+            record.rule = RuleState(self.solver, rate)
+        steady = SteadyRate(rate if acting == "constant" else record.rule.rate) if own else None
         schedule = tables.SCHEDULE if isinstance(self.learning_rate, str) and self.learning_rate == "linear" else None
         rates = steady or schedules.rates(schedule or self.learning_rate, rate, num_iters, epochs.per_epoch, most)
         history = training.History()
@@ -321,7 +368,7 @@ class Estimator(ClassifierMixin, BaseEstimator):
             epochs=epochs,
             history=history,
             rate=steady,
-            learning_rate=self.learning_rate if own and self.solver == "sgd" else "constant",
+            learning_rate=acting,
             learning_rate_init=rate,
             power_t=checks.non_negative("power_t", self.power_t),
             tol=checks.non_negative("tol", self.tol),
@@ -339,11 +386,13 @@ class Estimator(ClassifierMixin, BaseEstimator):
         # waits for the other to be scheduled: ten times the seconds on steps of 2 million multiply-adds (digits).
         binary = network.output_size == 2
         trainer = network._trainer(data, labels, epochs.size, optimizer, workers, frozen=binary, shared=True)
+        optimizer = record.rule.go_on(optimizer, trainer)
         try:
             with owning.training(network):
                 training.run(trainer, epochs, optimizer, plan, history, validate, judges, [course])
         except KeyboardInterrupt:
             warnings.warn("training was interrupted: the estimator is fitted as far as it got", stacklevel=3)
+        record.rule.keep(trainer, len(history.loss_history), rate if steady is None else steady.rate)
         if best is not None:
             best.restore()
         return course
@@ -359,3 +408,12 @@ class Estimator(ClassifierMixin, BaseEstimator):
         self.n_layers_ = len(self.network_.params) // 2 + 1
         self.n_outputs_ = self.coefs_[-1].shape[1]
         self.out_activation_ = "logistic" if len(self.classes_) == 2 else "softmax"
+
+
+def numbered(name: str, y: Any, classes: NDArray[Any]) -> NDArray[np.int64]:
+    """The index of each label's class.  Raises ValueError for labels that are none of the classes."""
+    labels = column_or_1d(y)
+    unseen = np.setdiff1d(labels, classes)
+    if len(unseen):
+        raise ValueError(f"{name} holds {unseen[:5].tolist()}, expected the classes {classes[:20].tolist()}")
+    return np.asarray(np.searchsorted(classes, labels))

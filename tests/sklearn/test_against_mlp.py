@@ -98,6 +98,22 @@ def test_a_warm_start_goes_on_as_mlp_classifiers():
     assert len(ours.loss_curve_) == 15
 
 
+@pytest.mark.parametrize("settings", ["adam", "sgd, nesterov", "invscaling", "adaptive"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_partial_fit_goes_on_as_mlp_classifiers(target, settings):
+    options = {"batch_size": 16, "max_iter": 3, "random_state": 3, **SETTINGS[settings]}
+    ours, theirs = TwoLayerClassifier((7,), scale=None, **options), MLPClassifier((7,), **options)
+    X, y = TARGETS[target]
+    for estimator in (ours, theirs):
+        fitted(estimator, X[::2], y[::2])  # whose rate and moments it takes on
+        for _ in range(8):
+            estimator.partial_fit(X[::3], y[::3], classes=np.unique(y))
+            estimator.partial_fit(X[1:40], y[1:40], np.linspace(0.5, 2, 39))
+    compare(ours, theirs)
+    assert ours.n_iter_ == 1
+    assert len(ours.loss_curve_) == 3 + 16
+
+
 def test_float32_follows_in_float32():
     options = {"batch_size": 16, "max_iter": 40, "random_state": 3}
     ours = fitted(TwoLayerClassifier((7,), scale=None, **options), X.astype(np.float32), Y)
