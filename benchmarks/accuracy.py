@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -25,9 +25,10 @@ from benchmarks import machine, report
 from benchmarks.contestants import recipe_jax, recipe_pytorch
 from benchmarks.contestants.library import Unavailable
 from benchmarks.contestants.recipe import Found, Images, fitted, measured
-from fastnet import Normalization, SoftmaxClassifier, Whitening, images, recipes, schedules
+from fastnet import Normalization, SoftmaxClassifier, TwoLayerNet, Whitening, images, recipes, schedules
 from fastnet.data import load_cifar10, load_idx, split_validation
 from fastnet.engine.compilation.cpu import usable_cores
+from fastnet.images import View
 from fastnet.recipes import Settings
 
 Run = Callable[[Images, int, int], Found]  # by seed and threads
@@ -60,9 +61,9 @@ def linear(data: Images, seed: int, threads: int) -> Found:
     return measured(partial(train, iterations), lambda net: net.predict(data.X_test), data)
 
 
-def fastnet(settings: Settings, data: Images, seed: int, threads: int, whitening: Whitening | None = None) -> Found:
+def fastnet(settings: Settings, data: Images, seed: int, threads: int) -> Found:
     options = {"settings": settings, "num_classes": data.num_classes, "seed": seed, "threads": threads}
-    found = recipes.train(data.X, data.y, data.image_shape, whitening=whitening, **options)
+    found = recipes.train(data.X, data.y, data.image_shape, **options)
     return Found(found.total, found.net.predict(data.X_test) == data.y_test)
 
 
@@ -79,8 +80,8 @@ def contestants() -> dict[str, Run]:
     return found
 
 
-def measure(runs: dict[str, Run], data: Images, seeds: int, threads: int) -> dict[str, Any]:
-    """Seconds and accuracies of all, in turn: each seed begins with another one."""
+def measure(runs: dict[str, Run], data: Images, seeds: int, threads: int) -> Iterator[dict[str, Any]]:
+    """Seconds and accuracies of all, in turn: each seed begins with another one.  What there is after each seed."""
     found: dict[str, dict[str, list[float]]] = {name: {"seconds": [], "accuracy": []} for name in runs}
     missing: dict[str, str] = {}
     names = list(runs)
@@ -98,7 +99,7 @@ def measure(runs: dict[str, Run], data: Images, seeds: int, threads: int) -> dic
             say(f"seed {seed}, {name}: {one.accuracy:.4f} in {one.seconds:.1f} s")
             found[name]["seconds"].append(one.seconds)
             found[name]["accuracy"].append(one.accuracy)
-    return {"train": len(data.X), "test": len(data.X_test), "contestants": found, "missing": missing}
+        yield {"train": len(data.X), "test": len(data.X_test), "contestants": found, "missing": missing}
 
 
 # --- what each ingredient is worth -----------------------------------------------------------------------
@@ -125,21 +126,26 @@ def plain(whitening: Whitening) -> Whitening:
     return replace(whitening, matrix=whitening.matrix * (factor / norms), deviations=deviations * factor)
 
 
-def gains(data: Images, settings: Settings, seeds: int, threads: int) -> dict[str, list[float]]:
-    """The accuracies on held-out images of the recipe, of it without an ingredient, and of it with another one."""
+def gains(data: Images, settings: Settings, seeds: int, threads: int) -> Iterator[dict[str, list[float]]]:
+    """The accuracies on held-out images of the recipe, of it without an ingredient, and of it with another one.
+
+    What there is after each seed.
+    """
     found: dict[str, list[float]] = {name: [] for name in (*INGREDIENTS, PLAIN, AVERAGED)}
+
+    def note(name: str, net: TwoLayerNet, views: Sequence[View] | None = None) -> None:
+        found[name].append(float(np.mean(net.predict(data.X_test, views=views) == data.y_test)))
+        say(f"seed {seed}, {name}: {found[name][-1]:.4f}")
+
     for seed in range(seeds):
+        train = partial(recipes.train, data.X, data.y, data.image_shape, seed=seed, threads=threads)
         for name, changes in INGREDIENTS.items():
-            changed = replace(settings, **changes)
-            found[name].append(fastnet(changed, data, seed, threads).accuracy)
-            say(f"seed {seed}, {name}: {found[name][-1]:.4f}")
-        found[PLAIN].append(fastnet(settings, data, seed, threads, plain(fitted(settings, data, seed))).accuracy)
-        options = {"settings": settings, "seed": seed, "threads": threads}
-        net = recipes.train(data.X, data.y, data.image_shape, **options).net
-        found[AVERAGED].append(float(np.mean(net.predict(data.X_test, views=VIEWS) == data.y_test)))
-        for name in (PLAIN, AVERAGED):
-            say(f"seed {seed}, {name}: {found[name][-1]:.4f}")
-    return found
+            net = train(settings=replace(settings, **changes)).net
+            note(name, net)
+            if not changes:
+                note(AVERAGED, net, VIEWS)
+        note(PLAIN, train(settings=settings, whitening=plain(fitted(settings, data, seed))).net)
+        yield found
 
 
 # --- the command line ------------------------------------------------------------------------------------
@@ -176,16 +182,17 @@ def main() -> None:
         d = load_cifar10(arguments.cifar10)
         X, y, X_val, y_val = split_validation(d.X_train, d.y_train, HELD_OUT, seed=0)
         held_out = Images(X, y, X_val, y_val, d.image_shape, d.num_classes)
-        result = {"held_out": HELD_OUT, "accuracy": gains(held_out, GAINS, arguments.seeds, threads)}
-        report.save(name, {**machine.describe(words, threads, "accuracy"), **result})
+        for found in gains(held_out, GAINS, arguments.seeds, threads):
+            result = {"held_out": HELD_OUT, "accuracy": found}
+            report.save(name, {**machine.describe(words, threads, "accuracy"), **result})
     else:
         words, name, sets = f"--seeds {arguments.seeds}", "accuracy", {}
         words += f" --only {' '.join(map(repr, arguments.only))}" if arguments.only else ""
         runs = {who: run for who, run in contestants().items() if not arguments.only or who in arguments.only}
         for title, data in image_sets(arguments):
             words += {"CIFAR-10": " --cifar10 DIR", "Fashion-MNIST": " --fashion DIR"}[title]
-            sets[title] = measure(runs, data, arguments.seeds, threads)
-            report.save(name, {**machine.describe(words, threads, "accuracy"), "sets": sets})
+            for sets[title] in measure(runs, data, arguments.seeds, threads):
+                report.save(name, {**machine.describe(words, threads, "accuracy"), "sets": sets})
     for line in report.render(name):
         sys.stdout.write(f"{line}\n")
 

@@ -64,12 +64,12 @@ def run(capsys, tmp_path, monkeypatch):
 
 @pytest.fixture
 def spawn(tmp_path):
-    """The same in a process of its own, for what only a whole process can show."""
+    """The same in a process of its own, for what only a whole process can show; `program` in the place of fastnet's."""
     processes = []
 
-    def start(*arguments):
-        command = [sys.executable, "-m", "fastnet", *map(str, arguments)]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    def start(*arguments, program=None):
+        command = [sys.executable, *(("-m", "fastnet") if program is None else ("-c", program)), *map(str, arguments)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         processes.append(subprocess.Popen(command, cwd=tmp_path, env=environment, **pipes))
         return processes[-1]

@@ -40,7 +40,7 @@ def test_the_report_holds_settings_and_seconds(run, cifar10, small):
     assert result["recipe"] == "fast"
     assert result["settings"]["seconds"] == 0.5
     assert result["settings"]["components"] == 300
-    assert 0.25 < result["seconds"] < 60
+    assert result["seconds"] > 0.25
     assert set(result["seconds_of"]) == {"compilation", "whitening", "projection", "training", "folding"}
     assert fastnet.load(result["path"]).label_names[6] == "frog"
 

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -86,20 +87,34 @@ def test_views_that_are_not_ready_in_time_are_left_out():
 
 
 def test_a_budget_trains_to_the_end_of_the_schedule_however_slow_the_preparation(monkeypatch):
+    """By a clock of its own: the preparation takes all of the budget, a stretch of training a fiftieth."""
     X, y = pictures(600)
-    began, rates, seen = [], [], []
-    clocks = schedules.Clock.factors
-    monkeypatch.setattr(
-        schedules.Clock, "factors", lambda *given: rates.append(clocks(*given)) or began.append(1) or rates[-1]
-    )
-    fit = fastnet.Whitening.fit
-    monkeypatch.setattr(fastnet.Whitening, "fit", lambda *a, **k: (fit(*a, **k), time.sleep(2.1))[0])
+    now, clocks, rates, seen = [0.0], [], [], []
+    for module in (recipes, schedules):
+        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    fit, factors = fastnet.Whitening.fit, schedules.Clock.factors
+
+    def slow_fit(*given, **options):
+        now[0] += 2.0
+        return fit(*given, **options)
+
+    def told_factors(clock, *given):
+        if not clocks:
+            object.__setattr__(clock, "started", now[0])
+        clocks.append(clock)
+        rates.append(factors(clock, *given))
+        now[0] += 0.04
+        return rates[-1]
+
+    monkeypatch.setattr(fastnet.Whitening, "fit", slow_fit)
+    monkeypatch.setattr(schedules.Clock, "factors", told_factors)
     found = recipes.train(X, y, SHAPE, settings=TINY, seconds=2.0, callback=seen.append)
-    factors = np.concatenate(rates)
-    assert len(factors) >= len(found.history["loss_history"]) > 0
-    assert found.seconds["training"] >= 1.0  # half of the budget, though it was over before
-    assert max(factors) > 0.9
-    assert factors[-1] < 0.2
+    assert {clock.seconds for clock in clocks} == {1.0}  # half of the budget, though it was over before
+    assert found.seconds["training"] == pytest.approx(1.0)
+    assert sum(map(len, rates)) == len(found.history["loss_history"])
+    starts = [float(stretch[0]) for stretch in rates]
+    assert max(starts) > 0.99
+    assert starts[-1] < 0.01
     assert all(progress.num_iters >= progress.iteration for progress in seen)
     assert seen[-1].num_iters == seen[-1].iteration
 
