@@ -183,7 +183,8 @@ def main() -> None:
         X, y, X_val, y_val = split_validation(d.X_train, d.y_train, HELD_OUT, seed=0)
         held_out = Images(X, y, X_val, y_val, d.image_shape, d.num_classes)
         for found in gains(held_out, GAINS, arguments.seeds, threads):
-            result = {"held_out": HELD_OUT, "accuracy": found}
+            result = {"train": len(X), "held_out": HELD_OUT, "accuracy": found}
+            result |= {"hidden_size": GAINS.hidden_size, "epochs": GAINS.epochs}
             report.save(name, {**machine.describe(words, threads, "accuracy"), **result})
     else:
         words, name, sets = f"--seeds {arguments.seeds}", "accuracy", {}

@@ -333,6 +333,7 @@ def gains(result: Result) -> str:
     lines = [
         markdown(("", "accuracy", "points"), cells),
         "",
+        f"{result['hidden_size']:,} hidden units, {result['epochs']} epochs of {result['train']:,} images; "
         f"{result['held_out']:,} held-out images, means of {seeds} seeds.  {_run(result)}",
     ]
     return "\n".join(lines)

@@ -134,8 +134,9 @@ def test_the_tables_and_the_picture_say_what_was_measured(tmp_path):
     assert "Left out: PyTorch, it is not there." in text
     assert "`python -m benchmarks.accuracy --some words`" in text
     values = {"all": [0.6, 0.62], "no shifts": [0.57, 0.58]}
-    text = tables.gains({**head, "held_out": 5000, "accuracy": values})
+    sizes = {"train": 45000, "held_out": 5000, "hidden_size": 1024, "epochs": 40}
+    text = tables.gains({**head, **sizes, "accuracy": values})
     assert "| all | 0.6100 |  |\n| no shifts | 0.5750 | -3.5 |" in text
-    assert "5,000 held-out images, means of 2 seeds" in text
+    assert "1,024 hidden units, 40 epochs of 45,000 images; 5,000 held-out images, means of 2 seeds" in text
     if picture.write_accuracies(result, tmp_path / "a.svg") == "a.svg: drawn":
         assert "fastnet, fast" in (tmp_path / "a.svg").read_text()

@@ -30,7 +30,7 @@ class SoftmaxRegressionClassifier(Estimator):
     power_t : float, default 0.5
         Exponent of "invscaling".
     max_iter : int, default 200
-        Epochs at most; a ConvergenceWarning says when they were not enough.
+        Epochs at most; a ConvergenceWarning says when they were not enough, but of a schedule, which ends there.
     shuffle : bool, default True
         Draw another order for each epoch.
     random_state : int, RandomState or None
@@ -69,6 +69,8 @@ class SoftmaxRegressionClassifier(Estimator):
     The other attributes are MLPClassifier's: `classes_`, `loss_`, `best_loss_`, `loss_curve_`, `validation_scores_`,
     `best_validation_score_`, `n_iter_`, `t_`, `coefs_`, `intercepts_`, `n_layers_`, `n_outputs_`, `out_activation_`,
     `n_features_in_`, `feature_names_in_`.
+
+    `partial_fit` goes on for an epoch of the rows it is given, with any learning rate but a schedule.
 
     X of float64 is trained on in float64; of float32 and uint8 in float32, without a copy.  Other numbers become
     float64.

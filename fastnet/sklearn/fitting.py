@@ -85,7 +85,7 @@ class Estimator(ClassifierMixin, BaseEstimator):
             For a training that leaves the finite numbers.
         """
         course = self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
-        if not course.stopped and course.record.n_iter == self.max_iter:
+        if not course.stopped and course.record.n_iter == self.max_iter and course.rate is not None:
             warnings.warn(
                 f"max_iter={self.max_iter} epochs have not been enough: the loss still falls by tol or more",
                 ConvergenceWarning,

@@ -146,3 +146,5 @@ def test_verbose_lines_are_mlp_classifiers(options, capsys):
 def test_too_few_epochs_are_said_aloud():
     with pytest.warns(ConvergenceWarning, match="max_iter=3 epochs have not been enough"):
         TwoLayerClassifier(max_iter=3).fit(X, Y)
+    with warnings.catch_warnings(action="error"):  # a schedule ends there
+        TwoLayerClassifier(max_iter=3, learning_rate="linear").fit(X, Y)

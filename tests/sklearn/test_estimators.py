@@ -152,6 +152,7 @@ def test_partial_fit_needs_the_classes_once():
         model.partial_fit(X[:60], NAMES[:60])
     for _ in range(20):
         model.partial_fit(X[:100], NAMES[:100], classes=np.unique(NAMES))  # two of the three
+        model.partial_fit(X[100:], NAMES[100:])  # one
         model.partial_fit(X[50:], NAMES[50:])
     assert model.score(X, NAMES) > 0.9
     before = model.predict_proba(X)
