@@ -17,6 +17,24 @@ import pytest
 
 from fastnet.cli import main
 
+# A training that stands still after each progress line until it may read another line, or the end of them.
+WAITING = """
+import sys
+from fastnet.__main__ import main
+from fastnet.cli.progress import Meter
+
+show = Meter.show
+
+def wait(self, *progress):
+    before = self._tenth
+    show(self, *progress)
+    if self._tenth > before:
+        sys.stdin.readline()
+
+Meter.show = wait
+sys.exit(main())
+"""
+
 
 @dataclass
 class Result:
@@ -64,11 +82,11 @@ def run(capsys, tmp_path, monkeypatch):
 
 @pytest.fixture
 def spawn(tmp_path):
-    """The same in a process of its own, for what only a whole process can show; `program` in the place of fastnet's."""
+    """The same in a process of its own, for what only a whole process can show; `waiting` after each progress line."""
     processes = []
 
-    def start(*arguments, program=None):
-        command = [sys.executable, *(("-m", "fastnet") if program is None else ("-c", program)), *map(str, arguments)]
+    def start(*arguments, waiting=False):
+        command = [sys.executable, *(("-c", WAITING) if waiting else ("-m", "fastnet")), *map(str, arguments)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         processes.append(subprocess.Popen(command, cwd=tmp_path, env=environment, **pipes))

@@ -22,25 +22,6 @@ def params(path):
     return {name: value.tobytes() for name, value in fastnet.load(path).params.items()}
 
 
-# A training that stands still after each progress line until it may read another line, or the end of them.
-WAITING = """
-import sys
-from fastnet.__main__ import main
-from fastnet.cli.progress import Meter
-
-show = Meter.show
-
-def wait(self, *progress):
-    before = self._tenth
-    show(self, *progress)
-    if self._tenth > before:
-        sys.stdin.readline()
-
-Meter.show = wait
-sys.exit(main())
-"""
-
-
 def ended(process, number):
     """What a training says that a signal ends once a tenth is done."""
     assert process.stderr.readline().startswith("iteration ")
@@ -56,7 +37,7 @@ def ended(process, number):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_a_checkpoint_from_which_the_training_goes_on(spawn, run, npz, tmp_path, number):
     command = ("train", "npz", "--data", npz, *LONG, "--checkpoint", "run", "--checkpoint-every", "1e6")
-    assert ended(spawn(*command, program=WAITING), number) == "fastnet: interrupted; saved run"
+    assert ended(spawn(*command, waiting=True), number) == "fastnet: interrupted; saved run"
     assert not (tmp_path / "fastnet-out" / "clouds-two-layer-interrupted.npz").exists()
     with np.load(tmp_path / "run") as file:
         assert 1500 <= len(file["loss_history"]) < 15_000
@@ -71,7 +52,7 @@ def test_a_signal_leaves_a_checkpoint_from_which_the_training_goes_on(spawn, run
 @posix
 def test_without_a_checkpoint_a_signal_leaves_the_model_so_far(spawn, npz, tmp_path):
     path = "fastnet-out/clouds-two-layer-interrupted.npz"
-    process = spawn("train", "npz", "--data", npz, *LONG, program=WAITING)
+    process = spawn("train", "npz", "--data", npz, *LONG, waiting=True)
     assert ended(process, signal.SIGTERM) == f"fastnet: interrupted; saved {path}"
     fastnet.load(tmp_path / path)
 

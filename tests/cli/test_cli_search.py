@@ -213,7 +213,7 @@ def test_ctrl_c_in_a_real_process_names_what_is_saved(spawn, npz, tmp_path):
     process = spawn("search", "npz", "--data", npz, "--recipe", "lab", *iterations, "--journal", "j.jsonl")
     assert process.stderr.readline().startswith("1/2 nets")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)  # only so that a hang fails
     assert process.returncode == 130
     assert "best" not in out
     assert err.endswith("interrupted; saved j.jsonl, fastnet-out/clouds-two-layer-search-interrupted.npz\n")

@@ -307,8 +307,8 @@ def test_a_warning_takes_a_line(run, npz):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_in_a_real_process(spawn, npz, tmp_path):
-    options = (*LAB, "--iterations", "200000", "--decay", "1", "--validation", "0")
-    process = spawn("train", "npz", "--data", npz, *options)
+    options = (*LAB, "--iterations", "20000", "--decay", "1", "--validation", "0")
+    process = spawn("train", "npz", "--data", npz, *options, waiting=True)
     assert process.stderr.readline().startswith("iteration ")  # a tenth is done: nine tenths are to come
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
