@@ -64,9 +64,10 @@ class Settings:
     schedule: Constant = field(default=Cosine(warmup=0.05))
 
 
-# Two shifts, neither of them none: 0.613 and 0.618 on two splits of held-out images, where 12 epochs without shifts
-# gave 0.611 and 0.610.
-FAST = Settings(hidden_size=768, batch_size=400, learning_rate=0.3, reg=1.5e-3, epochs=10, shifts=((-1, 0), (1, 1)))
+# The image as it is, and one shift.  Without it, as (-1, 0) and (1, 1), CIFAR-10's held-out images lose nothing (0.613
+# after 10 epochs, 0.612 with it after 12, means of two splits), and Fashion-MNIST's, which are centred, four points
+# (0.854, with it 0.897).  Without any shift CIFAR-10 loses half a point.
+FAST = Settings(hidden_size=768, batch_size=400, learning_rate=0.3, reg=1.5e-3, epochs=12, shifts=((0, 0), (1, 1)))
 BEST = Settings(hidden_size=2048, batch_size=400, learning_rate=0.1, reg=1.5e-3, epochs=72, shifts=images.NINE_SHIFTS)
 
 
@@ -144,7 +145,7 @@ def lab(
 
 
 def fast(X: Any, y: Any, image_shape: Sequence[int], X_val: Any = None, y_val: Any = None, **options: Any) -> Trained:
-    """FAST: two shifts of each image, each mirrored, 768 hidden units, 10 epochs: some seconds on CIFAR-10.
+    """FAST: each image and a shift of it, each mirrored, 768 hidden units, 12 epochs: some seconds on CIFAR-10.
 
     Parameters
     ----------

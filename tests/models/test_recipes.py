@@ -121,6 +121,8 @@ def test_a_budget_trains_to_the_end_of_the_schedule_however_slow_the_preparation
 
 def test_fast_and_best_are_their_settings(monkeypatch):
     X, y = pictures(60)
+    for settings in (recipes.FAST, recipes.BEST):
+        assert images.View() in images.views(settings.shifts)  # where everything is centred, shifts alone teach little
     monkeypatch.setattr(recipes, "FAST", replace(TINY, epochs=1))
     monkeypatch.setattr(recipes, "BEST", replace(TINY, epochs=2))
     assert len(recipes.fast(X, y, SHAPE).history["loss_history"]) == 1
