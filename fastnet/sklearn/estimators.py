@@ -48,7 +48,8 @@ class SoftmaxRegressionClassifier(Estimator):
         rows, stratified.
     beta_1, beta_2, epsilon : of "adam", default 0.9, 0.999, 1e-8
     scale : "standard" (default), "mean" or None
-        Features less their mean, divided by their deviation; less their mean; or as they are, as MLPClassifier does.
+        Features less their mean, divided by their deviation; less their mean; or as they are, as MLPClassifier does:
+        for a large learning_rate_init that was chosen so, as with pixels from 0 to 1.
         Part of the estimator, made while batches are gathered: no copy of the data is.
     class_weight : dictionary from labels to weights, "balanced", or None (default)
     callback : function, or None
