@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,16 +22,19 @@ MOST_CLASSES_SKIPPED = 100  # a class without a training row costs little; ids o
 
 
 def training_data(arguments: argparse.Namespace, seed: int) -> Dataset:
-    """The data set of a command line; CommandError where its labels are none to train on."""
+    """The data set of a command line; CommandError where its labels are none to train on, a warning of wide gaps."""
     dataset = _training_data(arguments, seed)
     present = np.unique(dataset.y_train)
     if len(present) < 2:
         raise CommandError(f"{arguments.data}: all training labels are {present[0]}, expected at least 2 classes")
-    if dataset.num_classes > max(MOST_CLASSES_SKIPPED, 2 * len(present)):
-        raise CommandError(
+    if dataset.num_classes > 2 * len(present):
+        complaint = (
             f"{arguments.data}: {len(present)} different labels up to {dataset.num_classes - 1}, expected those from 0 "
             "on, without gaps: numpy.unique(y, return_inverse=True)[1] makes them"
         )
+        if dataset.num_classes > MOST_CLASSES_SKIPPED:
+            raise CommandError(complaint)
+        warnings.warn(complaint, stacklevel=2)
     return dataset
 
 

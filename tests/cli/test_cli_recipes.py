@@ -32,7 +32,7 @@ def test_best_saves_a_plain_net_and_tells_its_accuracies(run, idx, small):
     assert net.image_shape == (1, 4, 5)
 
 
-@pytest.mark.filterwarnings("ignore:after")  # there is nothing to learn from these images
+@pytest.mark.filterwarnings("ignore:after", "ignore:all validation rows")  # there is nothing to learn from these images
 def test_the_report_holds_settings_and_seconds(run, cifar10, small):
     words = ("--recipe", "fast", "--seconds", "0.5", "--json")
     (result,) = run("train", "cifar10", "--data", cifar10, *words).report["results"]

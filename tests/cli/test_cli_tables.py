@@ -88,6 +88,15 @@ def test_labels_that_are_none_to_train_on(run, y, complaint):
     assert complaint in run("train", "npz", "--data", "d.npz").error
 
 
+def test_labels_with_wide_gaps_are_told(run):
+    rng = np.random.default_rng(0)
+    for step, told in ((2, False), (7, True)):  # 0, 2, 4; 0, 7, 14
+        np.savez("d.npz", X=rng.standard_normal((40, 3)), y=np.arange(40) % 3 * step)
+        result = run("train", "npz", "--data", "d.npz", *QUICK)
+        assert result.status == 0
+        assert ("3 different labels up to 14, expected those from 0 on, without gaps" in result.err) is told
+
+
 def test_results_are_named_after_the_data(run, pets, npz, idx):
     for words in (("csv", "--data", pets), ("npz", "--data", npz), ("idx", "--data", idx, "--recipe", "lab")[:3]):
         assert run("train", *words, "--hidden", "4", *QUICK).status == 0
