@@ -36,7 +36,7 @@ def load_npz(file: str | os.PathLike[str]) -> Dataset:
     -------
     Dataset
         X of shape (N, D), of any integers, booleans or floats; grey images (N, rows, columns) become rows, and
-        `image_shape` (1, rows, columns).  y of shape (N,), converted to int64.
+        `image_shape` (1, rows, columns).  y of shape (N,), or (N, 1) as Keras and MedMNIST have it, converted to int64.
 
     Raises
     ------
@@ -115,18 +115,23 @@ def _check(path: Path, pair: _Pair) -> None:
             "expected numbers of shape (N, D), or (N, rows, columns) of grey images, not empty; "
             "flatten others with X.reshape(len(X), -1)"
         )
-    if y.shape != X.shape[:1] or y.dtype.kind not in "iu":
+    one_each = y.shape in (X.shape[:1], (*X.shape[:1], 1))
+    if not one_each or y.dtype.kind not in "iu":
+        mend = ""
+        if one_each:
+            mend = "; numpy.unique(y, return_inverse=True)[1] makes them of other labels"
+        elif y.ndim == 2 and y.shape[0] == X.shape[0]:
+            mend = "; y.argmax(axis=1) makes them of one-hot rows"
         raise ValueError(
             f"{path}: {y_name} is {y.dtype} of shape {y.shape}: "
-            f"expected {X.shape[:1]}, one whole number for each row of {X_name}; "
-            "numpy.unique(y, return_inverse=True)[1] makes them of other labels"
+            f"expected {X.shape[:1]}, one whole number for each row of {X_name}{mend}"
         )
 
 
 def _read(path: Path, pair: _Pair) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """The rows (N, D) and the labels (N,) of a pair."""
     with damage_told(path, READABLE):
-        X, y = pair.X.read(), pair.y.read()
+        X, y = pair.X.read(), pair.y.read().reshape(-1)
     X = X.reshape(len(X), -1)
     try:
         checks.require_finite(pair.X_name, X, np.dtype(np.float64))

@@ -88,6 +88,7 @@ def test_labels_that_are_none_to_train_on(run, y, complaint):
     assert complaint in run("train", "npz", "--data", "d.npz").error
 
 
+@pytest.mark.filterwarnings("default:.*without gaps")
 def test_labels_with_wide_gaps_are_told(run):
     rng = np.random.default_rng(0)
     for step, told in ((2, False), (7, True)):  # 0, 2, 4; 0, 7, 14

@@ -61,9 +61,12 @@ def test_train_is_preferred(file):
         ({"X_train": X[:4].astype(complex)}, "X_train is complex128"),
         ({"X_test": np.where(X[4:] == X[5, 2], np.nan, 1.0)}, r"X_test\[1, 2\] is nan, expected finite numbers"),
         ({"X_test": X[4:, :3]}, "X_test has 3 columns: expected 4, as in X_train"),
-        ({"y_train": y[:3]}, r"y_train is uint8 of shape \(3,\): expected \(4,\)"),
-        ({"y_train": y[:4, None]}, r"y_train is uint8 of shape \(4, 1\)"),
-        ({"y_train": y[:4].astype(float)}, "y_train is float64"),
+        (
+            {"y_train": y[:3]},
+            r"y_train is uint8 of shape \(3,\): expected \(4,\), one whole number for each .* X_train$",
+        ),
+        ({"y_train": np.eye(3)[y[:4]]}, r"y_train is float64 of shape \(4, 3\).*; y.argmax\(axis=1\) makes them"),
+        ({"y_train": y[:4].astype(float)}, r"y_train is float64.*; numpy.unique\(y, return_inverse=True\)"),
         ({"y_train": y[:4] > 0}, "y_train is bool"),
         ({"y_train": np.array(list("abcd"))}, "y_train is <U1"),
         ({"y_test": np.array([0, -1])}, "label -1 in y_test"),
@@ -87,12 +90,12 @@ def test_nothing_expected_in_it(file):
     "names",
     [("x_train", "y_train", "x_test", "y_test"), ("train_images", "train_labels", "test_images", "test_labels")],
 )
-def test_usual_spellings_and_grey_images(file, names):
+def test_usual_spellings_grey_images_and_labels_in_a_column(file, names):
     arrays = dict(zip(names, FULL.values(), strict=True))
-    np.savez(file, **{n: a.reshape(-1, 2, 2) if a.ndim == 2 else a for n, a in arrays.items()})
+    np.savez(file, **{n: a.reshape(-1, 2, 2) if a.ndim == 2 else a[:, None] for n, a in arrays.items()})
     data = load_npz(file)
     np.testing.assert_array_equal(data.X_test, FULL["X_test"], strict=True)
-    np.testing.assert_array_equal(data.y_train, FULL["y_train"])
+    np.testing.assert_array_equal(data.y_train, FULL["y_train"].astype(np.int64), strict=True)
     assert data.image_shape == (1, 2, 2)
 
 
