@@ -13,7 +13,8 @@
         tile, digit_tile           register tiles of floats, and of pixels by digits
         lines, integers, digits, elementary    cache lines as values, cut into digits; exp and log
         arrays, matrix, atomics    padded arrays, as compiled code sees them; integers that workers share
-    compilation/   what this CPU can do (cpu), compilation and its cache (kernel), Numba's quick parts (compiler)
+    compilation/   what this CPU can do (cpu), compilation and its cache (kernel), Numba's quick parts (compiler),
+                   LLVM without Numba (native)
     proof          tiles that prove themselves when they are first compiled
     peak           the CPU's multiply-add limit, for benchmarks
 

@@ -12,59 +12,23 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
+from numba.core import types
 
 from fastnet.engine.compilation.cpu import LINE_BYTES, target
-from fastnet.engine.compilation.kernel import compiled_for, kernel, once_on_this_machine, program
-from fastnet.engine.emitting.arrays import Matrix, allocate
-from fastnet.engine.emitting.digit_tile import PIXELS_APART, DigitTile, Terms, digit_columns, digit_rows
-from fastnet.engine.emitting.digits import COLUMNS, QUAD
-from fastnet.engine.emitting.integers import load_ints, store_quad
-from fastnet.engine.emitting.tile import Tile, narrow, tile_columns, tile_lines, tile_rows
+from fastnet.engine.compilation.kernel import once_on_this_machine
+from fastnet.engine.compilation.native import run_once
+from fastnet.engine.emitting.arrays import allocate
+from fastnet.engine.emitting.digit_tile import PIXELS_APART, DigitTile, emit_digit_tile
+from fastnet.engine.emitting.digits import COLUMNS, INTS, QUAD
+from fastnet.engine.emitting.integers import emit_quad
+from fastnet.engine.emitting.lines import INDEX, emit_load, line_ir
+from fastnet.engine.emitting.matrix import emit_address, emit_columns
+from fastnet.engine.emitting.tile import Tile, emit_loop, emit_product, operand
 from fastnet.engine.step.programs import AnyTile, Tiles
 
 DEPTH = 11  # of the sample for floats: unrolled steps, and a rest
 QUADS = 69  # of that for digits: more than one chunk of 16-bit pairs, and a rest
-
-
-@program
-def rows_of_floats(tile, a, b, out, narrow_out):
-    for time in range(2):
-        tile_rows(tile, a, 0, 0, b, 0, 0, DEPTH, out, 0, 0, time > 0)
-    tile_rows(narrow(tile), a, 0, 0, b, 0, 0, DEPTH, narrow_out, 0, 0, False)
-
-
-@program
-def columns_of_floats(tile, a, b, out, narrow_out):
-    for time in range(2):
-        tile_columns(tile, a, 0, 0, b, 0, 0, DEPTH, out, 0, 0, time > 0)
-    tile_columns(narrow(tile), a, 0, 0, b, 0, 0, DEPTH, narrow_out, 0, 0, False)
-
-
-@program
-def rows_of_digits(tile, pixels, numbers, digits, terms, out, narrow_out):
-    pack(tile, numbers, digits)
-    digit_rows(tile, pixels, 0, digits, 0, 0, QUADS, terms, out, 0, 0, pixels, 0, 0, 0)
-    digit_rows(narrow(tile), pixels, 0, digits, 0, 0, QUADS, terms, narrow_out, 0, 0, pixels, 0, 0, 0)
-
-
-@program
-def columns_of_digits(tile, pixels, numbers, digits, terms, out, narrow_out):
-    pack(tile, numbers, digits)
-    digit_columns(tile, pixels, 0, digits, 0, QUADS, terms, 0, out, 0, 0)
-    digit_columns(narrow(tile), pixels, 0, digits, 0, QUADS, terms, 0, narrow_out, 0, 0)
-
-
-@kernel
-def pack(tile, numbers, digits):
-    """The digits of all numbers."""
-    for line in range(tile_lines(tile)):
-        j = line * COLUMNS
-        for quad in range(QUADS):
-            i = QUAD * quad
-            store_quad(
-                tile, digits, line, quad, load_ints(numbers, i, j), load_ints(numbers, i + 1, j),
-                load_ints(numbers, i + 2, j), load_ints(numbers, i + 3, j),
-            )  # fmt: skip
 
 
 def hold(tiles: Tiles, dtype: np.dtype) -> bool:
@@ -93,19 +57,32 @@ def _sample(rows: int, columns: int, low: int, high: int) -> np.ndarray:
     return np.random.default_rng(rows * columns).integers(low, high + 1, (rows, columns))
 
 
-def _as_matrix(values: np.ndarray, dtype: Any) -> Matrix:
+def _padded(values: np.ndarray, dtype: Any) -> np.ndarray:
     array = allocate(values.shape[0], values.shape[1], np.dtype(dtype))
     array[:, : values.shape[1]] = values
-    return Matrix(array)
+    return array
 
 
 def _floats_multiply(tile: Tile, dtype: np.dtype, transposed: bool) -> bool:
     lanes = LINE_BYTES // dtype.itemsize
     a, b = _sample(tile.mr, DEPTH, -9, 9), _sample(DEPTH, tile.lines * lanes, -9, 9)
     out, narrow_out = allocate(tile.mr, b.shape[1], dtype), allocate(tile.mr, tile.rest * lanes, dtype)
-    program = columns_of_floats if transposed else rows_of_floats
-    left, right = _as_matrix(a.T if transposed else a, dtype), _as_matrix(b, dtype)
-    _run(program, tile, left, right, Matrix(out), Matrix(narrow_out))
+    wide, line = tile._numba_type_, line_ir(types.float64 if dtype.itemsize == 8 else types.float32)
+    zero, false = INDEX(0), ir.IntType(1)(0)
+
+    def emit(builder: ir.IRBuilder, depth: ir.Value, *matrices: ir.Value) -> None:
+        left, right, whole, narrow = (operand(builder, matrix, zero, zero) for matrix in matrices)
+        left = left.transposed() if transposed else left
+
+        def twice(time: ir.Value, none: dict[Any, ir.Value]) -> dict[Any, ir.Value]:
+            resume = builder.icmp_signed(">", time, zero)
+            emit_product(builder, wide, line, depth, resume, left, right, whole)
+            return none
+
+        emit_loop(builder, zero, INDEX(2), 1, {}, twice)
+        emit_product(builder, wide.narrowed(), line, depth, false, left, right, narrow)
+
+    run_once(emit, DEPTH, _padded(a.T if transposed else a, dtype), _padded(b, dtype), out, narrow_out)
     return _are(out, 2 * a @ b) and _are(narrow_out, a @ b[:, : tile.rest * lanes])
 
 
@@ -120,19 +97,33 @@ def _digits_multiply(tile: DigitTile, dtype: np.dtype, transposed: bool) -> bool
         pixels[:, :depth] = a
     room = allocate(tile.lines, QUADS * digits.lines * LINE_BYTES, np.dtype(np.uint8), odd=True)
     zeros, ones = np.zeros((1, max(tile.mr, columns))), np.ones((1, max(tile.mr, columns)))
-    terms = Terms(
-        _as_matrix(zeros, np.float32), _as_matrix(ones, np.float32), _as_matrix(zeros, float), _as_matrix(ones, float)
-    )
+    terms = [_padded(zeros, "f4"), _padded(ones, "f4"), _padded(zeros, "f8"), _padded(ones, "f8")]
     out, narrow_out = allocate(tile.mr, columns, dtype), allocate(tile.mr, COLUMNS, dtype)
-    program = columns_of_digits if transposed else rows_of_digits
-    panel, numbers = _as_matrix(pixels, f"u{digits.pixel_bytes}"), _as_matrix(b, np.int32)
-    _run(program, tile, panel, numbers, Matrix(room), terms, Matrix(out), Matrix(narrow_out))
+    wide, zero = tile._numba_type_, INDEX(0)
+
+    def emit(builder: ir.IRBuilder, quads: ir.Value, *matrices: ir.Value) -> None:
+        panel, numbers, packed, whole, narrow, *terms = matrices
+
+        def pack(quad: ir.Value, none: dict[Any, ir.Value]) -> dict[Any, ir.Value]:
+            first = builder.mul(quad, INDEX(QUAD))
+            for line in range(tile.lines):
+                rows = [builder.add(first, INDEX(n)) for n in range(QUAD)]
+                places = [emit_address(builder, numbers, row, INDEX(line * COLUMNS)) for row in rows]
+                four = [emit_load(builder, place, INTS) for place in places]
+                emit_quad(builder, digits, packed, INDEX(line), quad, four)
+            return none
+
+        emit_loop(builder, zero, quads, 1, {}, pack)
+        apart = INDEX(QUAD), emit_columns(builder, panel)
+        left = emit_address(builder, panel, zero, zero), *(apart if transposed else (INDEX(PIXELS_APART), INDEX(QUAD)))
+        for shape, result in ((wide, whole), (wide.narrowed(), narrow)):
+            emit_digit_tile(
+                builder, shape, left, (packed, zero, zero), quads, (terms, zero), (result, zero, zero), transposed
+            )
+
+    panel, numbers = _padded(pixels, f"u{digits.pixel_bytes}"), _padded(b, np.int32)
+    run_once(emit, QUADS, panel, numbers, room, out, narrow_out, *terms)
     return _are(out, a @ b) and _are(narrow_out, a @ b[:, :COLUMNS])
-
-
-def _run(program: Any, tile: AnyTile, *matrices: Any) -> None:
-    key = tile, matrices[-1].array.dtype
-    compiled_for(program, key, lambda: (tile, *matrices))(tile, *matrices)
 
 
 def _are(out: np.ndarray, expected: np.ndarray) -> bool:

@@ -1,5 +1,7 @@
 """What the compilation of kernels takes from Numba's private parts, what it leaves out, and how it does without."""
 
+import gc
+import subprocess
 import sys
 
 import numba
@@ -7,7 +9,7 @@ import pytest
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 
 from fastnet.engine.compilation import compiler, kernel
-from tests.engine.conftest import TWO_LAYER, finish, start
+from tests.engine.conftest import ROOT, TWO_LAYER, finish, start
 
 
 def test_the_passes_left_out_and_replaced_are_numbas():
@@ -38,6 +40,7 @@ PARTS = {
     "make_function": ("numba", "_dynfunc", AWAY),
     "JITCodeLibrary": ("numba.core", "codegen", AWAY),
     "get_call_template": ("numba.core.dispatcher", "_DispatcherBase", AWAY),
+    "global_compiler_lock": ("numba.core", "compiler_lock", AWAY),
     "define_nopython_pipeline": ("numba.core.compiler", "DefaultPassBuilder", AWAY),
     "PassManager": (
         "numba.core",
@@ -87,3 +90,39 @@ def test_a_compilation_has_a_standard_error_where_the_process_has_none(monkeypat
     kernel.compiled_for(Dispatcher(), "anything", tuple)
     assert hasattr(seen[0], "write")
     assert sys.stderr is None
+
+
+def test_a_compilation_that_fails_leaves_numba_and_python_as_they_were():
+    seen = []
+
+    def hidden():
+        return [name for context, name in compiler._FOR_OTHERS if name in vars(context)]
+
+    class Dispatcher:
+        def compile(self, signature):
+            seen.append((gc.isenabled(), hidden()))
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        kernel.compiled_for(Dispatcher(), "anything", tuple)
+    assert seen == [(False, [name for _, name in compiler._FOR_OTHERS])]
+    assert (gc.isenabled(), hidden()) == (True, [])
+
+
+AFTERWARDS = """
+import sys
+import numba
+import numpy as np
+from fastnet.engine.compilation import kernel
+from tests.engine.test_units import take, units
+
+tickets = units.new_tickets(1, 1)
+assert kernel.compiled_for(take, "tickets", lambda: (tickets, 0, 8, 0, 1))(tickets, 0, 8, 0, 1) == 0
+assert "numba.np.linalg" not in sys.modules
+assert numba.njit(lambda a: a.sum() + len(str(7)))(np.ones(3)) == 4
+"""
+
+
+def test_numba_knows_of_arrays_and_strings_no_sooner_than_somebody_else_needs_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTNET_CACHE_DIR", str(tmp_path))
+    subprocess.run([sys.executable, "-c", AFTERWARDS], check=True, cwd=ROOT, timeout=600)

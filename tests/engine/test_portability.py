@@ -10,7 +10,7 @@ from fastnet.engine.compilation import cpu
 from fastnet.engine.compilation.cpu import VectorUnit, target
 from fastnet.engine.emitting import lines
 from fastnet.engine.emitting.lines import INDEX
-from fastnet.engine.emitting.tile import emit_tile, shapes
+from fastnet.engine.emitting.tile import Operand, emit_tile, shapes
 from tests.engine.conftest import BOTH
 
 NEON = VectorUnit.of("aarch64-unknown-linux-gnu", frozenset())
@@ -50,7 +50,9 @@ def neon_assembly(tile, line, monkeypatch):
     kinds = [INDEX, ir.IntType(1), pointer, INDEX, INDEX, pointer, INDEX, pointer, INDEX]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), "tile")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    emit_tile(builder, tile.mr, tile.lines, line, *function.args)
+    depth, resume, a, across, along, b, b_width, c, c_width = function.args
+    operands = Operand(a, across, along), Operand(b, b_width, INDEX(1)), Operand(c, c_width, INDEX(1))
+    emit_tile(builder, tile._numba_type_, line, depth, resume, *operands)
     builder.ret_void()
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()

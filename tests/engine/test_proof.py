@@ -30,8 +30,8 @@ print(json.dumps([hashlib.sha256(values).hexdigest(), [str(w.message) for w in w
 # The last step of the depth is left out.
 SHORT_TILE = """
 whole = tile.emit_tile
-tile.emit_tile = lambda builder, mr, lines, line, depth, *rest: whole(
-    builder, mr, lines, line, builder.sub(depth, depth.type(1)), *rest
+tile.emit_tile = lambda builder, shape, line, depth, *rest: whole(
+    builder, shape, line, builder.sub(depth, depth.type(1)), *rest
 )
 """
 SHORT_DIGITS = """

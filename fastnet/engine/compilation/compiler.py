@@ -6,21 +6,48 @@ slowly, to the same bits.  So whatever is used here is asked for when the file i
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
-import llvmlite.binding as llvm
 from numba._dynfunc import make_function
 from numba.core import types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import PassManager, register_pass
 from numba.core.dispatcher import Dispatcher
+from numba.core.registry import cpu_target
 from numba.core.typed_passes import NativeLowering
+from numba.cpython import builtins, numbers, rangeobj, tupleobj  # noqa: F401  what kernels are written in
+
+from fastnet.engine.compilation.native import optimise
 
 _default_passes = DefaultPassBuilder.define_nopython_pipeline
 _call_template = Dispatcher.get_call_template
+_target, _typing = cpu_target.target_context, cpu_target.typing_context
+# What Numba does for each function, and kernels have no use for: looking through all declarations for later ones
+# (arrays, strings, SciPy: to import these alone took a tenth of a first training), linking code for reference counts.
+_FOR_OTHERS = (
+    (_target, "load_additional_registries"),
+    (_typing, "load_additional_registries"),
+    (_target, "post_lowering"),
+)
 if not isinstance(PassManager("none").passes, list):
     raise ImportError("the passes of a pipeline are no list")
+
+
+@contextlib.contextmanager
+def for_kernels_alone() -> Iterator[None]:
+    """Have Numba compile for kernels alone; other threads that want it wait."""
+    with global_compiler_lock:
+        for context, name in _FOR_OTHERS:
+            setattr(context, name, lambda *arguments: None)
+        try:
+            yield
+        finally:
+            for context, name in _FOR_OTHERS:
+                delattr(context, name)
 
 
 class _Library(JITCodeLibrary):
@@ -31,29 +58,28 @@ class _Library(JITCodeLibrary):
 
 
 class _ProgramLibrary(_Library):
-    """The code of a program, optimised once.
+    """The code of a program and of all kernels below it, linked and optimised once.
 
-    Numba's own is optimised twice, for the sake of reference counts, and searched for loops to vectorise and to
-    unroll: here there are no counts, and loops that matter are written in vectors, unrolled.
+    Numba's own is optimised twice, for the sake of reference counts: here there are none.
     """
 
+    def finalize(self) -> None:
+        for library in self._linking_libraries:  # which grows meanwhile
+            if isinstance(library, _KernelLibrary):
+                self._linking_libraries += [n for n in library._linking_libraries if n not in self._linking_libraries]
+        super().finalize()
+
     def _optimize_final_module(self) -> None:
-        options = llvm.create_pipeline_tuning_options()
-        options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-        builder = llvm.create_pass_builder(self._codegen._tm, options)
-        builder.getModulePassManager().run(self._final_module, builder)
+        optimise(self._final_module, self._codegen._tm)
 
 
 class _KernelLibrary(_Library):
     """The code of a kernel: LLVM IR that waits to be linked into a program.
 
-    Numba's own would be optimised and turned into machine code as well, at each level of calls.
+    Numba's own would be linked with what it calls, optimised and turned into machine code at each level of calls.
     """
 
-    def _optimize_final_module(self) -> None:
-        pass
-
-    def _finalize_final_module(self) -> None:
+    def finalize(self) -> None:
         self._finalized = True
 
 
@@ -84,7 +110,8 @@ class _LowerKernel(NativeLowering):
         return True
 
 
-# For what kernels don't use: `with`, closures, functions inlined as Numba IR, literal arguments, array expressions.
+# For what kernels don't use: `with`, closures, functions inlined as Numba IR, literal arguments, array expressions,
+# variables of several types, the end of a variable's life.
 _NEEDLESS = {
     "WithLifting",
     "InlineClosureLikes",
@@ -98,6 +125,9 @@ _NEEDLESS = {
     "NopythonRewrites",
     "NoPythonSupportedFeatureValidation",
     "DumpParforDiagnostics",
+    "ReconstructSSA",
+    "PreLowerStripPhis",
+    "IRLegalization",
 }
 
 

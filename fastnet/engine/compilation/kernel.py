@@ -13,6 +13,7 @@ could put a program: whoever knows these sources knows the digests, too.
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import io
 import os
@@ -20,7 +21,7 @@ import pickle
 import stat
 import sys
 import warnings
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,12 @@ if config.DISABLE_JIT:
     raise ImportError("fastnet's kernels are machine code and cannot be interpreted: unset NUMBA_DISABLE_JIT")
 
 try:
-    from fastnet.engine.compilation.compiler import FOR_KERNELS, FOR_PROGRAMS, without_literals
+    from fastnet.engine.compilation.compiler import FOR_KERNELS, FOR_PROGRAMS, for_kernels_alone, without_literals
 except (ImportError, AttributeError):
     # This Numba lacks a private part that compiles faster: its public interface makes programs of the same bits.
     FOR_KERNELS = FOR_PROGRAMS = {}
+
+    for_kernels_alone = contextlib.nullcontext
 
     def without_literals(dispatcher: Any) -> None:
         pass
@@ -76,13 +79,26 @@ def compiled_for(dispatcher: Any, key: Hashable, arguments: Callable[[], tuple[A
     """
     found = _compiled.get((dispatcher, key))
     if found is None:
-        # A first compilation imports SciPy, where there is one, and with it NumPy 2.0's f2py, which asks for a standard
+        # Numba may import SciPy for it, where there is one, and with it NumPy 2.0's f2py, which asks for a standard
         # error: services and programs with windows have none.
         absent = sys.stderr is None
-        with contextlib.redirect_stderr(io.StringIO()) if absent else contextlib.nullcontext():
+        stderr = contextlib.redirect_stderr(io.StringIO()) if absent else contextlib.nullcontext()
+        with stderr, for_kernels_alone(), _without_collection():
             found = dispatcher.compile(tuple(numba.typeof(argument) for argument in arguments()))
         _compiled[dispatcher, key] = found
     return found
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Python's search for garbage in circles waits: of what a compilation makes hardly any is, and it is a lot."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def cache_folder() -> Path:

@@ -135,9 +135,9 @@ def digit_rows(typingctx, tile, a, ai, b, bj, bk, quads, terms, c, ci, cj, x, x0
                 emit_prefetch(builder, builder.gep(address, [builder.mul(k, INDEX(QUAD))]))
 
         first = emit_address(builder, a_, ai, INDEX(0))
-        _emit_tile(
+        emit_digit_tile(
             builder, tile, (first, INDEX(PIXELS_APART), INDEX(QUAD)), (b_, bj, bk), quads,
-            (terms_, INDEX(0)), (c_, ci, cj), False, ask,
+            (_matrices(builder, terms_), INDEX(0)), (c_, ci, cj), False, ask,
         )  # fmt: skip
         return context.get_dummy_value()
 
@@ -156,38 +156,41 @@ def digit_columns(typingctx, tile, a, ai, b, bj, quads, terms, ti, c, ci, cj):
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
         _, a_, ai, b_, bj, quads, terms_, ti, c_, ci, cj = args
         first = emit_address(builder, a_, INDEX(0), builder.mul(ai, INDEX(QUAD)))
-        _emit_tile(
+        emit_digit_tile(
             builder, tile, (first, INDEX(QUAD), emit_columns(builder, a_)), (b_, bj, INDEX(0)), quads,
-            (terms_, ti), (c_, ci, cj), True, None,
+            (_matrices(builder, terms_), ti), (c_, ci, cj), True,
         )  # fmt: skip
         return context.get_dummy_value()
 
     return sig, codegen
 
 
-def _emit_tile(
+def _matrices(builder: ir.IRBuilder, terms: ir.Value) -> list[ir.Value]:
+    return [builder.extract_value(terms, n) for n in range(len(Terms._fields))]
+
+
+def emit_digit_tile(
     builder: ir.IRBuilder,
     tile: DigitTileType,
     a: tuple[ir.Value, ir.Value, ir.Value],
     b: tuple[ir.Value, ir.Value, ir.Value],
     quads: ir.Value,
-    terms: tuple[ir.Value, ir.Value],
+    terms: tuple[list[ir.Value], ir.Value],
     c: tuple[ir.Value, ir.Value, ir.Value],
     short: bool,
-    before_steps: Callable[[ir.Value], object] | None,
+    before_steps: Callable[[ir.Value], object] | None = None,
 ) -> None:
     """The tile: A by address and distances of rows and of quads, B by line and quad, the terms from a row on."""
     digits = tile.digits
     a_address, across, along = a
     b_, bj, bk = b
-    terms_, ti = terms
+    (left, right, total, unit), ti = terms
     c_, ci, cj = c
     b_column = builder.mul(bk, INDEX(digits.lines * LINE_BYTES))
     b_addresses = [emit_address(builder, b_, builder.add(bj, INDEX(j)), b_column) for j in range(tile.lines)]
     rows = [builder.gep(a_address, [builder.mul(INDEX(i), across)], inbounds=True) for i in range(tile.mr)]
     values = _emit_product(builder, digits, rows, along, b_addresses, quads, short, before_steps)
     kind = values[0, 0].type
-    left, right, total, unit = (builder.extract_value(terms_, n) for n in range(4))
 
     def column_line(matrix: ir.Value, column: ir.Value, kind: ir.VectorType) -> ir.Value:
         line = emit_load(builder, emit_address(builder, matrix, INDEX(0), column), DOUBLES)

@@ -13,7 +13,7 @@ from numba.core import types
 from numba.extending import intrinsic, models, register_model
 
 from fastnet.engine.compilation.cpu import LINE_BYTES
-from fastnet.engine.emitting.digits import BYTES, COLUMNS, DOUBLES, INT32, INTS, emit_digits
+from fastnet.engine.emitting.digits import BYTES, COLUMNS, DOUBLES, INT32, INTS, Digits, emit_digits
 from fastnet.engine.emitting.lines import INDEX, LineType, emit_load, emit_store
 from fastnet.engine.emitting.matrix import emit_address
 
@@ -146,17 +146,23 @@ def set_scale(typingctx, tile, top, factor, unit, column):
     return types.boolean(tile, top, factor, unit, types.intp), codegen
 
 
+def emit_quad(
+    builder: ir.IRBuilder, digits: Digits, b: ir.Value, line: ir.Value, quad: ir.Value, numbers: list[ir.Value]
+) -> None:
+    """Write four lines of integers as the digits at [line, quad] of b."""
+    start = builder.mul(quad, INDEX(digits.lines * LINE_BYTES))
+    for n, value in enumerate(emit_digits(builder, digits, numbers)):
+        place = builder.add(start, INDEX(n * LINE_BYTES))
+        emit_store(builder, value, emit_address(builder, b, line, place))
+
+
 @intrinsic
 def store_quad(typingctx, tile, b, line, quad, v0, v1, v2, v3):
     """Write four lines of integers as the digits at [line, quad] of b."""
-    digits = tile.digits
 
     def codegen(context, builder, sig, args):
         _, b_, line, quad, *numbers = args
-        start = builder.mul(quad, INDEX(digits.lines * LINE_BYTES))
-        for n, value in enumerate(emit_digits(builder, digits, numbers)):
-            place = builder.add(start, INDEX(n * LINE_BYTES))
-            emit_store(builder, value, emit_address(builder, b_, line, place))
+        emit_quad(builder, tile.digits, b_, line, quad, numbers)
         return context.get_dummy_value()
 
     return types.void(tile, b, types.intp, types.intp, v0, v1, v2, v3), codegen

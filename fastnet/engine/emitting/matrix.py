@@ -12,7 +12,6 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.boxing import unbox_array
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import (
     NativeValue,
@@ -24,7 +23,6 @@ from numba.extending import (
     typeof_impl,
     unbox,
 )
-from numba.np.arrayobj import make_array
 from numba.np.numpy_support import from_dtype
 
 from fastnet.engine.emitting.arrays import Matrix
@@ -56,14 +54,34 @@ def _type_of_matrix(matrix: Matrix, c: Any) -> MatrixType:
 
 @unbox(MatrixType)
 def _unbox_matrix(matrix: MatrixType, obj: Any, c: Any) -> NativeValue:
-    # Borrowed: the list keeps the array alive for the call.
-    array = c.pyapi.list_getitem(obj, c.context.get_constant(types.intp, 0))
-    unboxed = unbox_array(types.Array(matrix.dtype, 2, "C"), array, c)
-    view = make_array(types.Array(matrix.dtype, 2, "C"))(c.context, c.builder, unboxed.value)
-    native = cgutils.create_struct_proxy(matrix)(c.context, c.builder)
-    native.address = view.data
-    native.rows, native.columns = cgutils.unpack_tuple(c.builder, view.shape)
-    return NativeValue(native._getvalue(), is_error=unboxed.is_error)
+    kind = c.context.get_value_type(matrix)
+    out = cgutils.alloca_once(c.builder, kind)
+    failed = c.builder.call(_unboxing(matrix, kind, c), [obj, out])
+    return NativeValue(c.builder.load(out), is_error=failed)
+
+
+def _unboxing(matrix: MatrixType, kind: ir.Type, c: Any) -> ir.Function:
+    """A function of the module, as programs take dozens of matrices: puts one there; whether it could not be had."""
+    name = f"unbox {matrix}"
+    function = c.builder.module.globals.get(name)
+    if function is None:
+        signature = ir.FunctionType(ir.IntType(1), [c.pyapi.pyobj, kind.as_pointer()])
+        function = ir.Function(c.builder.module, signature, name)
+        function.linkage = "internal"
+        function.attributes.add("noinline")
+        builder = ir.IRBuilder(function.append_basic_block())
+        inner = c._replace(builder=builder, pyapi=c.context.get_python_api(builder))
+        # Borrowed: the list keeps the array alive for the call.
+        array = inner.pyapi.list_getitem(function.args[0], c.context.get_constant(types.intp, 0))
+        # By way of the context: to import Numba's arrays for it took a tenth of a warm start.
+        as_array = types.Array(matrix.dtype, 2, "C")
+        unboxed = inner.unbox(as_array, array)
+        view = c.context.make_array(as_array)(c.context, builder, unboxed.value)
+        native = cgutils.create_struct_proxy(matrix)(c.context, builder, ref=function.args[1])
+        native.address = view.data
+        native.rows, native.columns = cgutils.unpack_tuple(builder, view.shape)
+        builder.ret(unboxed.is_error)
+    return function
 
 
 def emit_address(

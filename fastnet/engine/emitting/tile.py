@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba.core import types
@@ -130,48 +130,69 @@ def tile_columns(typingctx, tile, a, ak, ai, b, bk, bj, depth, c, ci, cj, resume
     return _tile_intrinsic(tile, a, b, c, transposed=True)
 
 
-def _tile_intrinsic(tile: TileType, a: MatrixType, b: MatrixType, c: MatrixType, transposed: bool) -> Any:
+def _tile_intrinsic(
+    tile: TileType, a_type: MatrixType, b_type: MatrixType, c_type: MatrixType, transposed: bool
+) -> Any:
     index = types.intp
-    sig = types.void(tile, a, index, index, b, index, index, index, c, index, index, types.boolean)
+    sig = types.void(tile, a_type, index, index, b_type, index, index, index, c_type, index, index, types.boolean)
 
     def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
         _, a_matrix, a_row, a_column, b_matrix, b_row, b_column, depth, c_matrix, c_row, c_column, resume = args
-        a_address = emit_address(builder, a_matrix, a_row, a_column)
-        b_address = emit_address(builder, b_matrix, b_row, b_column)
-        c_address = emit_address(builder, c_matrix, c_row, c_column)
-        a_width, b_width, c_width = (emit_columns(builder, matrix) for matrix in (a_matrix, b_matrix, c_matrix))
-        one = INDEX(1)
-        across, along = (one, a_width) if transposed else (a_width, one)
-        emit = emit_plain_tile if tile.plain else emit_tile
-        emit(
-            builder, tile.mr, tile.lines, line_ir(c.dtype), depth, resume,
-            a_address, across, along, b_address, b_width, c_address, c_width,
-        )  # fmt: skip
+        a = operand(builder, a_matrix, a_row, a_column)
+        b, c = operand(builder, b_matrix, b_row, b_column), operand(builder, c_matrix, c_row, c_column)
+        emit_product(builder, tile, line_ir(c_type.dtype), depth, resume, a.transposed() if transposed else a, b, c)
         return context.get_dummy_value()
 
     return sig, codegen
 
 
-def emit_tile(
+class Operand(NamedTuple):
+    """A matrix from one of its elements on: that one's address, and how far its rows and its columns are apart."""
+
+    address: ir.Value
+    across: ir.Value
+    along: ir.Value
+
+    def transposed(self) -> Operand:
+        return Operand(self.address, self.along, self.across)
+
+
+def operand(builder: ir.IRBuilder, matrix: ir.Value, row: ir.Value, column: ir.Value) -> Operand:
+    """The matrix from [row, column] on."""
+    return Operand(emit_address(builder, matrix, row, column), emit_columns(builder, matrix), INDEX(1))
+
+
+def emit_product(
     builder: ir.IRBuilder,
-    mr: int,
-    lines: int,
+    tile: TileType,
     line: ir.VectorType,
     depth: ir.Value,
     resume: ir.Value,
-    a: ir.Value,
-    a_across: ir.Value,
-    a_along: ir.Value,
-    b: ir.Value,
-    b_width: ir.Value,
-    c: ir.Value,
-    c_width: ir.Value,
+    a: Operand,
+    b: Operand,
+    c: Operand,
+) -> None:
+    """The product over one tile, of such lines."""
+    emit = emit_plain_tile if tile.plain else emit_tile
+    emit(builder, tile, line, depth, resume, a, b, c)
+
+
+def emit_tile(
+    builder: ir.IRBuilder,
+    tile: TileType,
+    line: ir.VectorType,
+    depth: ir.Value,
+    resume: ir.Value,
+    a: Operand,
+    b: Operand,
+    c: Operand,
 ) -> None:
     """The loop over the depth, between taking zeros or C and storing C."""
+    mr, lines = tile.mr, tile.lines
     cells = [(i, j) for i in range(mr) for j in range(lines)]
-    a_rows = [builder.gep(a, [builder.mul(INDEX(i), a_across)], inbounds=True) for i in range(mr)]
+    a_rows = [builder.gep(a.address, [builder.mul(INDEX(i), a.across)], inbounds=True) for i in range(mr)]
     c_cells = [
-        builder.gep(c, [builder.add(builder.mul(INDEX(i), c_width), INDEX(j * line.count))], inbounds=True)
+        builder.gep(c.address, [builder.add(builder.mul(INDEX(i), c.across), INDEX(j * line.count))], inbounds=True)
         for i, j in cells
     ]
     start, resumed, ready = (builder.append_basic_block(f"tile.{n}") for n in ("start", "resumed", "ready"))
@@ -189,13 +210,13 @@ def emit_tile(
         total[cell].add_incoming(value, resumed)
 
     def step(k: ir.Value, acc: dict[tuple[int, int], ir.Value]) -> dict[tuple[int, int], ir.Value]:
-        b_row = builder.gep(b, [builder.mul(k, b_width)], inbounds=True)
+        b_row = builder.gep(b.address, [builder.mul(k, b.across)], inbounds=True)
         b_lines = [
             emit_load(builder, builder.gep(b_row, [INDEX(j * line.count)], inbounds=True), line) for j in range(lines)
         ]
         new = {}
         for i in range(mr):
-            element = builder.load(builder.gep(a_rows[i], [builder.mul(k, a_along)], inbounds=True))
+            element = builder.load(builder.gep(a_rows[i], [builder.mul(k, a.along)], inbounds=True))
             broadcast = emit_splat(builder, element, line)
             for j in range(lines):
                 new[i, j] = emit_fma(builder, broadcast, b_lines[j], acc[i, j])
@@ -210,46 +231,37 @@ def emit_tile(
 
 def emit_plain_tile(
     builder: ir.IRBuilder,
-    mr: int,
-    lines: int,
+    tile: TileType,
     line: ir.VectorType,
     depth: ir.Value,
     resume: ir.Value,
-    a: ir.Value,
-    a_across: ir.Value,
-    a_along: ir.Value,
-    b: ir.Value,
-    b_width: ir.Value,
-    c: ir.Value,
-    c_width: ir.Value,
+    a: Operand,
+    b: Operand,
+    c: Operand,
 ) -> None:
     """The same, to the same bits, one number after the other: for where the tile cannot be trusted."""
 
-    def place(base: ir.Value, *steps: tuple[ir.Value, ir.Value]) -> ir.Value:
-        offset = INDEX(0)
-        for count, width in steps:
-            offset = builder.add(offset, builder.mul(count, width))
-        return builder.gep(base, [offset])
-
-    one = INDEX(1)
+    def place(matrix: Operand, i: ir.Value, j: ir.Value) -> ir.Value:
+        offset = builder.add(builder.mul(i, matrix.across), builder.mul(j, matrix.along))
+        return builder.gep(matrix.address, [offset])
 
     def row(i: ir.Value, none: dict[Any, ir.Value]) -> dict[Any, ir.Value]:
         def cell(j: ir.Value, none: dict[Any, ir.Value]) -> dict[Any, ir.Value]:
             def step(k: ir.Value, acc: dict[Any, ir.Value]) -> dict[Any, ir.Value]:
-                x = builder.load(place(a, (i, a_across), (k, a_along)))
-                w = builder.load(place(b, (k, b_width), (j, one)))
+                x = builder.load(place(a, i, k))
+                w = builder.load(place(b, k, j))
                 return {0: emit_fma(builder, x, w, acc[0])}
 
-            address = place(c, (i, c_width), (j, one))
+            address = place(c, i, j)
             begin = builder.select(resume, builder.load(address), ir.Constant(line.element, 0))
             _, total = emit_loop(builder, INDEX(0), depth, 1, {0: begin}, step)
             builder.store(total[0], address)
             return none
 
-        emit_loop(builder, INDEX(0), INDEX(lines * line.count), 1, {}, cell)
+        emit_loop(builder, INDEX(0), INDEX(tile.lines * line.count), 1, {}, cell)
         return none
 
-    emit_loop(builder, INDEX(0), INDEX(mr), 1, {}, row)
+    emit_loop(builder, INDEX(0), INDEX(tile.mr), 1, {}, row)
 
 
 def emit_loop(

@@ -238,17 +238,19 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
     d_first = a.scores if layer2 is None else a.d_hidden
     if worker == 0:
         prepare(layer1, layer2, a)  # read after the first barrier
-    if fixed is not None:  # the largest weights, by which to scale them; the digits are of no use yet
+    # The largest weights, by which to scale them; the digits are of no use yet.  The tile tells how they are cut up: of
+    # the backward one, as in updates, so that this is compiled once.
+    if fixed is not None:
         forget_scales(scratch.fixed)
-        pack_units(START, tiles.forward, layer1, fixed, scratch.fixed, tickets, worker, workers)
+        pack_units(START, tiles.backward1, layer1, fixed, scratch.fixed, tickets, worker, workers)
         if not wait(barrier, workers):
             return False
     for k in range(steps.coefficients.rows):
         loss = 0.0
         hits = 0.0
         descent = Descent(rule, steps.coefficients, k, steps.reg[0, k])
-        if fixed is not None and find_scales(tiles.forward, fixed, scratch.fixed, layer1.outputs):
-            pack_units(WEIGHTS, tiles.forward, layer1, fixed, scratch.fixed, tickets, worker, workers)
+        if fixed is not None and find_scales(tiles.backward1, fixed, scratch.fixed, layer1.outputs):
+            pack_units(WEIGHTS, tiles.backward1, layer1, fixed, scratch.fixed, tickets, worker, workers)
             if not wait(barrier, workers):
                 return False
         for n in range(plan.blocks):
