@@ -37,7 +37,7 @@ class TwoLayerNet(Classifier):
         in float32; "high" and "medium" with integers of 24 and 16 bits for the weights and their gradient, which is
         faster and, in itself, exact.  Rounding moves a hidden unit's input by at most
         `2**(1 - bits) * max_p |V_p| * sum_p |x_p - mean_p|`, V_p being its weights times the normalisation's scale
-        (bits is 23 or 15 where the largest comes within 1/128 of a power of two).  "medium" takes 24 bits, and both
+        (a hundredth more where the largest comes within 1/128 of a power of two).  "medium" takes 24 bits, and both
         float32, where the features' scales differ so much that the bound says little.  Float X, batches of fewer
         than 32 rows, and a normalisation whose mean is none of pixels run at "highest".  float64 models have
         "highest" alone.

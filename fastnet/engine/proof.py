@@ -80,10 +80,11 @@ def _floats_multiply(tile: Tile, dtype: np.dtype, transposed: bool) -> bool:
             return none
 
         emit_loop(builder, zero, INDEX(2), 1, {}, twice)
-        emit_product(builder, wide.narrowed(), line, depth, false, left, right, narrow)
+        if tile.lines > 1:
+            emit_product(builder, wide.narrowed(), line, depth, false, left, right, narrow)
 
     run_once(emit, DEPTH, _padded(a.T if transposed else a, dtype), _padded(b, dtype), out, narrow_out)
-    return _are(out, 2 * a @ b) and _are(narrow_out, a @ b[:, : tile.rest * lanes])
+    return _are(out, 2 * a @ b) and (tile.lines == 1 or _are(narrow_out, a @ b[:, : tile.rest * lanes]))
 
 
 def _digits_multiply(tile: DigitTile, dtype: np.dtype, transposed: bool) -> bool:
@@ -114,16 +115,16 @@ def _digits_multiply(tile: DigitTile, dtype: np.dtype, transposed: bool) -> bool
             return none
 
         emit_loop(builder, zero, quads, 1, {}, pack)
-        apart = INDEX(QUAD), emit_columns(builder, panel)
-        left = emit_address(builder, panel, zero, zero), *(apart if transposed else (INDEX(PIXELS_APART), INDEX(QUAD)))
-        for shape, result in ((wide, whole), (wide.narrowed(), narrow)):
+        along = emit_columns(builder, panel) if transposed else INDEX(QUAD)
+        left = emit_address(builder, panel, zero, zero), INDEX(QUAD if transposed else PIXELS_APART), along
+        for shape, result in ((wide, whole), (wide.narrowed(), narrow))[: tile.lines]:
             emit_digit_tile(
                 builder, shape, left, (packed, zero, zero), quads, (terms, zero), (result, zero, zero), transposed
             )
 
     panel, numbers = _padded(pixels, f"u{digits.pixel_bytes}"), _padded(b, np.int32)
     run_once(emit, QUADS, panel, numbers, room, out, narrow_out, *terms)
-    return _are(out, a @ b) and _are(narrow_out, a @ b[:, :COLUMNS])
+    return _are(out, a @ b) and (tile.lines == 1 or _are(narrow_out, a @ b[:, :COLUMNS]))
 
 
 def _are(out: np.ndarray, expected: np.ndarray) -> bool:

@@ -96,7 +96,7 @@ def test_a_compilation_that_fails_leaves_numba_and_python_as_they_were():
     seen = []
 
     def hidden():
-        return [name for context, name in compiler._FOR_OTHERS if name in vars(context)]
+        return [name for context, name, _ in compiler._INSTEAD if name in vars(context)]
 
     class Dispatcher:
         def compile(self, signature):
@@ -105,7 +105,7 @@ def test_a_compilation_that_fails_leaves_numba_and_python_as_they_were():
 
     with pytest.raises(LookupError):
         kernel.compiled_for(Dispatcher(), "anything", tuple)
-    assert seen == [(False, [name for _, name in compiler._FOR_OTHERS])]
+    assert seen == [(False, [name for _, name, _ in compiler._INSTEAD])]
     assert (gc.isenabled(), hidden()) == (True, [])
 
 

@@ -320,11 +320,12 @@ def test_idle_threads_go_and_others_come(monkeypatch):
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this platform has no signals to threads")
 def test_ctrl_c_stops_work_that_is_waited_for_and_is_raised_after_it(monkeypatch):
-    stopped, done, main = threading.Event(), [], threading.get_ident()
+    stopped, done = threading.Event(), []
     old = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def work():
-        signal.pthread_kill(main, signal.SIGINT)
+        # To this thread: like one to the waiting thread that comes just before its wait begins, it does not end that.
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
         done.append(stopped.wait(60))  # only so that one that is not stopped fails
 
     try:

@@ -63,6 +63,21 @@ def test_ordinary_weights(mode):
     assert (found != layer_of_its_own("highest", weights(), mean_of(X)).loss(X)).any()
 
 
+@pytest.mark.parametrize("largest", [1.0, 1.999])
+@pytest.mark.parametrize("mode", MODES)
+def test_the_bound_is_no_larger_than_it_must_be(mode, largest):
+    """Weights halfway between two integers, which all go the way that adds to one row's error."""
+    X, _ = pixels()
+    unit = 2.0 ** (2 - MODES[mode]) * (1 if largest == 1 else 2)  # balanced digits end a little below 2
+    halfway = 2 * np.random.default_rng(1).integers(-9, 9, D) + (X[0] > X.mean(axis=0)) + 0.5
+    W = np.repeat((halfway * unit)[:, None], C, axis=1)
+    W[7] = largest
+    found = assert_bound(mode, W, X, mean_of(X))
+    centred = X[0] - mean_of(X).mean_and_scale(np.dtype(np.float32))[0].astype(np.float64)
+    error = np.abs(found[0] - centred @ W)
+    assert (error > 0.95 * 2.0 ** (1 - MODES[mode]) * largest * np.abs(centred).sum()).all()
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_an_outlier(mode):
     X, _ = pixels()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from numba._dynfunc import make_function
@@ -26,27 +27,35 @@ from fastnet.engine.compilation.native import optimise
 _default_passes = DefaultPassBuilder.define_nopython_pipeline
 _call_template = Dispatcher.get_call_template
 _target, _typing = cpu_target.target_context, cpu_target.typing_context
-# What Numba does for each function, and kernels have no use for: looking through all declarations for later ones
-# (arrays, strings, SciPy: to import these alone took a tenth of a first training), linking code for reference counts.
-_FOR_OTHERS = (
-    (_target, "load_additional_registries"),
-    (_typing, "load_additional_registries"),
-    (_target, "post_lowering"),
-)
 if not isinstance(PassManager("none").passes, list):
     raise ImportError("the passes of a pipeline are no list")
+
+
+def _nothing(*arguments: Any) -> None:
+    pass
+
+
+# What Numba does for each function, and what is done instead.  Kernels have no use for a search of all declarations for
+# later ones (arrays, strings, SciPy: to import these alone took a tenth of a first training), nor for the code that
+# counts references; and the size of a type, for debuggers, is asked of LLVM for every variable.
+_INSTEAD = (
+    (_target, "load_additional_registries", _nothing),
+    (_typing, "load_additional_registries", _nothing),
+    (_target, "post_lowering", _nothing),
+    (_target, "get_abi_sizeof", cache(_target.get_abi_sizeof)),
+)
 
 
 @contextlib.contextmanager
 def for_kernels_alone() -> Iterator[None]:
     """Have Numba compile for kernels alone; other threads that want it wait."""
     with global_compiler_lock:
-        for context, name in _FOR_OTHERS:
-            setattr(context, name, lambda *arguments: None)
+        for context, name, instead in _INSTEAD:
+            setattr(context, name, instead)
         try:
             yield
         finally:
-            for context, name in _FOR_OTHERS:
+            for context, name, _ in _INSTEAD:
                 delattr(context, name)
 
 

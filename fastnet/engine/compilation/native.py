@@ -47,6 +47,7 @@ def run_once(emit: Callable[..., object], count: int, *arrays: np.ndarray) -> No
     machine = llvm.Target.from_triple(triple).create_target_machine(
         cpu=cpu, features=features, opt=3, jit=True, codemodel="jitdefault"
     )
+    module.triple, module.data_layout = triple, str(machine.target_data)
     parsed = llvm.parse_assembly(str(module))
     parsed.verify()
     optimise(parsed, machine)

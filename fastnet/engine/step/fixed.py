@@ -225,35 +225,36 @@ def forward_fixed(tile, block, part, ahead, fixed, own, columns, out, out_row):
 
     Meanwhile pixels of the part ahead are asked for.
     """
-    batch, first = block.batch, block.first
-    picks = block.k % batch.rows.rows
-    rows, depth = part.r1 - part.r0, part.p1 - part.p0
-    gather_pixels(own.pixels, Rows(batch, block.k, first + part.r0, rows), part.p0, depth)
+    depth = part.p1 - part.p0
+    gather_pixels(own.pixels, Rows(block.batch, block.k, block.first + part.r0, part.r1 - part.r0), part.p0, depth)
     sum_offsets(fixed.offsets, part.p0 // PANEL, (part.p1 + PANEL - 1) // PANEL, columns, own.offset)
-    terms = Terms(own.ones, own.ones, own.offset, own.units)
-    quads, from_quad = (depth + QUAD - 1) // QUAD, part.p0 // QUAD
-    to_row = out_row + part.r0
-    later, latest = first + ahead.r0, first + ahead.r1 - 1
     wide = tile_lines(tile) * COLUMNS
-    j = 0
+    j, later = 0, block.first + ahead.r0
     while j < columns:
-        line = j // COLUMNS
-        across = wide if j + wide < columns + COLUMNS else COLUMNS  # the rows are padded to whole lines
-        for i in range(0, rows, tile_mr(tile)):
-            x0 = batch.rows[picks, smaller(later, latest)]
-            x1 = batch.rows[picks, smaller(later + 1, latest)]
-            later += 2
-            if across == wide:
-                digit_rows(
-                    tile, own.pixels, i, fixed.weights, line, from_quad, quads,
-                    terms, out, to_row + i, j, batch.X, x0, x1, ahead.p0,
-                )  # fmt: skip
-            else:
-                digit_rows(
-                    narrow(tile), own.pixels, i, fixed.weights, line, from_quad, quads,
-                    terms, out, to_row + i, j, batch.X, x0, x1, ahead.p0,
-                )  # fmt: skip
-        j += across
+        if j + wide < columns + COLUMNS:  # the rows are padded to whole lines
+            later = forward_columns(tile, block, part, ahead, later, fixed, own, out, out_row, j)
+            j += wide
+        else:
+            later = forward_columns(narrow(tile), block, part, ahead, later, fixed, own, out, out_row, j)
+            j += COLUMNS
+
+
+@kernel
+def forward_columns(tile, block, part, ahead, later, fixed, own, out, out_row, j):
+    """The same for one tile's columns, from j on; the row of the part ahead to be asked for next, `later` at first."""
+    batch, latest = block.batch, block.first + ahead.r1 - 1
+    picks = block.k % batch.rows.rows
+    terms = Terms(own.ones, own.ones, own.offset, own.units)
+    quads = (part.p1 - part.p0 + QUAD - 1) // QUAD
+    for i in range(0, part.r1 - part.r0, tile_mr(tile)):
+        x0 = batch.rows[picks, smaller(later, latest)]
+        x1 = batch.rows[picks, smaller(later + 1, latest)]
+        later += 2
+        digit_rows(
+            tile, own.pixels, i, fixed.weights, j // COLUMNS, part.p0 // QUAD, quads,
+            terms, out, out_row + part.r0 + i, j, batch.X, x0, x1, ahead.p0,
+        )  # fmt: skip
+    return later
 
 
 @kernel
@@ -273,27 +274,20 @@ def weight_group_fixed(tile, block, weight, group, columns, new, sums, fixed, ow
     new receives the gradient of this block's rows; with several blocks, all blocks' is in sums.
     """
     gather_quads(own.quads, block, group.row, group.width)
-    terms = Terms(fixed.mean, fixed.scale, fixed.totals, fixed.units)
     quads = (block.count + QUAD - 1) // QUAD
     wide = tile_lines(tile) * COLUMNS
     j = 0
     while j < columns:
-        across = wide if j + wide < columns + COLUMNS else COLUMNS  # the rows are padded to whole lines
         if sums.last:
             for i in range(group.width):  # the products hide the way of the weights into the cache
                 prefetch(weight.value, group.row + i, j)
-        for i in range(0, group.width, tile_mr(tile)):
-            if across == wide:
-                digit_columns(
-                    tile, own.quads, i, fixed.gradient, j // COLUMNS, quads,
-                    terms, group.row + i, new, i, j,
-                )  # fmt: skip
-            else:
-                digit_columns(
-                    narrow(tile), own.quads, i, fixed.gradient, j // COLUMNS, quads,
-                    terms, group.row + i, new, i, j,
-                )  # fmt: skip
-        for line in range(j, j + across, COLUMNS):
+        if j + wide < columns + COLUMNS:  # the rows are padded to whole lines
+            gradient_columns(tile, quads, group, fixed, own, new, j)
+            end = j + wide
+        else:
+            gradient_columns(narrow(tile), quads, group, fixed, own, new, j)
+            end = j + COLUMNS
+        for line in range(j, end, COLUMNS):
             if sums.resume or not sums.last:
                 for i in range(group.width):
                     gradient, r = load(new, i, line), sums.row + i
@@ -301,4 +295,15 @@ def weight_group_fixed(tile, block, weight, group, columns, new, sums, fixed, ow
             if sums.last:
                 update_lines(weight, group, line, sums, descent)
                 pack_weights(tile, weight.value, group, line, fixed, own)
-        j += across
+        j = end
+
+
+@kernel
+def gradient_columns(tile, quads, group, fixed, own, new, j):
+    """A group's gradient for one tile's columns, from j on."""
+    terms = Terms(fixed.mean, fixed.scale, fixed.totals, fixed.units)
+    for i in range(0, group.width, tile_mr(tile)):
+        digit_columns(
+            tile, own.quads, i, fixed.gradient, j // COLUMNS, quads,
+            terms, group.row + i, new, i, j,
+        )  # fmt: skip

@@ -18,6 +18,7 @@ from fastnet.engine.compilation import cpu
 Task = Callable[[int], object]
 
 IDLE_SECONDS = 10.0  # after which a thread goes: of thirty trainings at once all would stay for good
+NOTICE_SECONDS = 0.1  # within which a wait notices a signal that did not end it: one that came just before it began
 
 
 class _Worker:
@@ -62,7 +63,8 @@ class _Worker:
         done = threading.Lock()
         done.acquire()
         self._jobs.put((None, done.release))
-        done.acquire()
+        while not done.acquire(timeout=NOTICE_SECONDS):
+            pass
 
 
 _idle: list[_Worker] = []
