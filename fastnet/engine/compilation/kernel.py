@@ -44,7 +44,7 @@ except (ImportError, AttributeError):
     # This Numba lacks a private part that compiles faster: its public interface makes programs of the same bits.
     FOR_KERNELS = FOR_PROGRAMS = {}
 
-    for_kernels_alone = contextlib.nullcontext
+    for_kernels_alone = contextlib.nullcontext  # type: ignore[assignment]  # it yields nothing either
 
     def without_literals(dispatcher: Any) -> None:
         pass
