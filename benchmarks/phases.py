@@ -34,7 +34,7 @@ def gather_rows(batch, rows, inputs, panel, repeats):
 @program
 def forward(tiles, plan, batch, layer, scratch, partial, repeats):
     for k in range(repeats):
-        for unit in range(plan.slices * programs.row_units(tile_mr(tiles.forward), plan.rows)):
+        for unit in range(plan.slices * programs.row_units(plan, tile_mr(tiles.forward), plan.rows)):
             programs.forward_unit(
                 unit, tiles.forward, plan, Rows(batch, k, 0, plan.rows), layer, None, scratch, partial
             )
@@ -43,7 +43,7 @@ def forward(tiles, plan, batch, layer, scratch, partial, repeats):
 @program
 def middle(tiles, plan, batch, layer1, layer2, a, repeats):
     for k in range(repeats):
-        for unit in range(programs.row_units(tile_mr(tiles.middle), plan.rows)):
+        for unit in range(programs.row_units(plan, tile_mr(tiles.middle), plan.rows)):
             programs.middle_unit(unit, tiles, plan, Rows(batch, k, 0, plan.rows), layer1, layer2, a)
 
 
@@ -53,9 +53,10 @@ def backward(tiles, rule, plan, batch, layer1, layer2, a, scratch, steps, repeat
         block, descent = Rows(batch, k, 0, plan.rows), Descent(rule, steps.coefficients, k, steps.reg[0, k])
         for unit in range(programs.groups(layer2.inputs, GROUP2) + 1):
             programs.backward2_unit(unit, tiles.backward2, plan.rows, False, True, layer2, a, scratch, descent)
-        for unit in range(programs.groups(layer1.inputs, PANEL) + 1):
-            programs.backward1_unit(
-                unit, tiles.backward1, plan, block, False, True, layer1, None, a.d_hidden, a, scratch, descent
+        held = -1
+        for unit in range(programs.groups(layer1.inputs, PANEL) * plan.parts + 1):
+            held = programs.backward1_unit(
+                unit, tiles.backward1, plan, block, False, True, layer1, None, a.d_hidden, a, scratch, held, descent
             )  # fmt: skip
 
 

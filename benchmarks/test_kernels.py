@@ -57,13 +57,18 @@ def rng():
 
 
 @pytest.fixture
-def plan():
-    return session.plan_for(N, D)
+def layers(dtype):
+    return Layer.zeros(D, H, dtype), Layer.zeros(H, C, dtype)
 
 
 @pytest.fixture
-def tiles(plan, dtype):
-    return session.tiles_for(plan, (Layer.zeros(D, H, dtype), Layer.zeros(H, C, dtype)))
+def plan(layers):
+    return session.plan_for(N, layers[0])
+
+
+@pytest.fixture
+def tiles(plan, layers):
+    return session.tiles_for(plan, layers)
 
 
 @pytest.fixture

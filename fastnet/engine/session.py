@@ -36,6 +36,10 @@ from fastnet.engine.threads import barrier
 from fastnet.engine.threads.units import new_tickets
 from fastnet.engine.threads.workers import run_on_workers, run_waiting
 
+# Rows in a unit of work, at most: each unit reads a slice of the weights, the large ones from beyond the second-level
+# cache (N=200, D=3072, H=1024: 20 % less time with 100 rows than with 50; H=80, digits: 4 % more).
+UNIT_ROWS, LARGE_UNIT_ROWS, LARGE_SLICE = 50, 100, 1 << 18  # bytes
+FEW_UNITS, FEW_GROUPS = 4, 8  # of rows and of the first layer's weights: no fewer are shared out evenly
 BLOCK_ROWS = 256  # rows whose activations stay in a second-level cache
 SCORED_ROWS = 120  # the same where all slices are one worker's; whole tiles of 4, 5, 6 or 8 rows
 MOST_SLICES = 4  # of the features: each costs a pass over the hidden activations
@@ -53,15 +57,28 @@ A_ROW = 1000  # multiply-adds that a row takes as long as, whatever its layers
 _NO_ARRAY = np.empty((0, 0))  # in the place of an array that has been let go: no program reads it
 
 
-def plan_for(rows: int, inputs: int, most: int = BLOCK_ROWS, digits: Digits | None = None) -> Plan:
+def plan_for(rows: int, layer: Layer, most: int = BLOCK_ROWS, digits: Digits | None = None) -> Plan:
     """How a batch is cut up, in blocks of at most so many rows: a function of the shapes and the precision alone."""
+    inputs = layer.inputs
     blocks = -(-rows // most)
     block_rows = -(-rows // blocks)
     slices = min(MOST_SLICES, max(1, inputs // (SMALLEST_SLICE if digits is None else SMALLEST_FIXED_SLICE)))
     if digits is not None:
         slices = max(slices, -(-inputs // MOST_FEATURES))
     grain = 1 if digits is None else PANEL
-    return Plan(rows, -(-rows // block_rows), block_rows, slices, grain, block_rows + SPARE_ROWS)
+    bytes_of_slice = layer.weight.nbytes // slices // (1 if digits is None else 2)
+    unit_rows = UNIT_ROWS if bytes_of_slice < LARGE_SLICE else LARGE_UNIT_ROWS
+    units = max(-(-block_rows // unit_rows), -(-FEW_UNITS // slices))
+    return Plan(rows, -(-rows // block_rows), block_rows, slices, grain, block_rows + SPARE_ROWS, units)
+
+
+def parts_for(layer: Layer, tile: AnyTile) -> int:
+    """Into how many parts, of whole tiles, the columns of a group of weights are cut where there are few groups.
+
+    Each part is a unit of work: with 300 features, in four groups, two workers had 192 and 108 of them.
+    """
+    across = -(-lines_of(layer.outputs, layer.weight.dtype) // tile.lines)
+    return min(across, -(-FEW_GROUPS // -(-layer.inputs // PANEL)))
 
 
 def tiles_for(plan: Plan, layers: tuple[Layer, ...], digits: Digits | None = None) -> Tiles:
@@ -89,7 +106,7 @@ def trusted(
 ) -> tuple[Digits | None, Plan, Tiles]:
     """How batches are multiplied: in digits, else in floats, else plainly, where tiles are wrong on this machine."""
     for digits in dict.fromkeys((digits_for(precision, source, layers[0], rows), None)):
-        plan = plan_for(rows, layers[0].inputs, most, digits)
+        plan = plan_for(rows, layers[0], most, digits)
         tiles = tiles_for(plan, layers, digits)
         if proof.hold(tiles, layers[0].weight.dtype):
             return digits, plan, tiles
@@ -195,7 +212,7 @@ class Trainer:
         for layer in layers:
             layer.clear_padding()
         digits, plan, self._tiles = trusted(matmul_precision, source, layers, rows)
-        self._plan = plan._replace(frozen=frozen)
+        self._plan = plan._replace(frozen=frozen, parts=parts_for(layers[0], self._tiles.backward1))
         self._fixed = None if digits is None else fixed_for(digits, self._plan, source, layers[0])
         self._dtype = layers[0].weight.dtype
         self._multiply_adds = 2 * _multiply_adds(rows, layers)

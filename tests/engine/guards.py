@@ -23,10 +23,11 @@ PAGE = mmap.PAGESIZE
 CANARY = 0xA5
 _libc = ctypes.CDLL(None, use_errno=True)
 # Rows of a batch, inputs, hidden units (0: none), classes: remainders of tiles, panels, lines, quads and slices.  Few
-# numbers of rows, and one line of units and classes: each other tile is another program to compile.
+# numbers of rows, and mostly one line of units and classes: each other tile is another program to compile.
 FEW = [
     *((9, inputs, 5, 3) for inputs in (1, 2, 3, 4, 5, 15, 16, 17, 31, 33, 63, 65, 95, 96, 97, 127, 129, 257, 290)),
     *((9, 17, hidden, classes) for hidden, classes in ((1, 2), (7, 15), (8, 8), (9, 7), (15, 9), (16, 16))),
+    (9, 33, 100, 3),  # whole tiles leave some lines
 ]
 SIZES = [
     *FEW,

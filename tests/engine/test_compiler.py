@@ -126,3 +126,21 @@ assert numba.njit(lambda a: a.sum() + len(str(7)))(np.ones(3)) == 4
 def test_numba_knows_of_arrays_and_strings_no_sooner_than_somebody_else_needs_them(tmp_path, monkeypatch):
     monkeypatch.setenv("FASTNET_CACHE_DIR", str(tmp_path))
     subprocess.run([sys.executable, "-c", AFTERWARDS], check=True, cwd=ROOT, timeout=600)
+
+
+BEFORE = """
+import numba
+import numpy as np
+
+assert numba.njit(lambda a: a.sum() + len(str(7)))(np.ones(3)) == 4
+from fastnet.engine.compilation import kernel
+from tests.engine.test_units import take, units
+
+tickets = units.new_tickets(1, 1)
+assert kernel.compiled_for(take, "tickets", lambda: (tickets, 0, 8, 0, 1))(tickets, 0, 8, 0, 1) == 0
+"""
+
+
+def test_programs_compile_where_numba_has_compiled_something_else_before(tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTNET_CACHE_DIR", str(tmp_path))
+    subprocess.run([sys.executable, "-c", BEFORE], check=True, cwd=ROOT, timeout=600)

@@ -7,7 +7,7 @@ slowly, to the same bits.  So whatever is used here is asked for when the file i
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -35,12 +35,23 @@ def _nothing(*arguments: Any) -> None:
     pass
 
 
-# What Numba does for each function, and what is done instead.  Kernels have no use for a search of all declarations for
-# later ones (arrays, strings, SciPy: to import these alone took a tenth of a first training), nor for the code that
-# counts references; and the size of a type, for debuggers, is asked of LLVM for every variable.
+def _known(context: Any) -> Callable[[], None]:
+    """Look for later declarations where a context has found some: an intrinsic's may be in any of these places."""
+    places = context._registries
+
+    def look() -> None:
+        for place in list(places):
+            context.install_registry(place)
+
+    return look
+
+
+# What Numba does for each function, and what is done instead.  Kernels have no use for declarations of arrays, strings
+# and SciPy (to import these took a tenth of a first training), if nobody else has had them loaded; nor for the code
+# that counts references; and the size of a type, for debuggers, is asked of LLVM for every variable.
 _INSTEAD = (
-    (_target, "load_additional_registries", _nothing),
-    (_typing, "load_additional_registries", _nothing),
+    (_target, "load_additional_registries", _known(_target)),
+    (_typing, "load_additional_registries", _known(_typing)),
     (_target, "post_lowering", _nothing),
     (_target, "get_abi_sizeof", cache(_target.get_abi_sizeof)),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from numba.extending import overload
 
 from fastnet.engine.compilation.kernel import KERNEL_OPTIONS
-from fastnet.engine.step.fixed import forward_fixed, weight_group_fixed
+from fastnet.engine.step.fixed import forward_fixed, gather_quads, weight_group_fixed
 from fastnet.engine.step.parts import Rows
 from fastnet.engine.step.phases import forward, gather, weight_group
 
@@ -18,8 +18,11 @@ def first_product(tile, block, part, ahead, layer, fixed, scratch, out, out_row)
     raise NotImplementedError("compiled code only")
 
 
-def first_gradient(tile, block, d_first, layer, fixed, scratch, group, sums, descent):
-    """The gradient of a group of W1 from a block of rows; with the last block, their update."""
+def first_gradient(tile, block, d_first, layer, fixed, scratch, group, held, sums, descent):
+    """The gradient of a group of W1 from a block of rows; with the last block, their update.
+
+    held says that this worker has gathered the group's features already.
+    """
     raise NotImplementedError("compiled code only")
 
 
@@ -37,17 +40,15 @@ def _first_product(tile, block, part, ahead, layer, fixed, scratch, out, out_row
 
 
 @overload(first_gradient, jit_options=KERNEL_OPTIONS)
-def _first_gradient(tile, block, d_first, layer, fixed, scratch, group, sums, descent):
-    def of_floats(tile, block, d_first, layer, fixed, scratch, group, sums, descent):
-        gather(scratch.panel, block, group.row, group.width)
-        weight_group(
-            tile, scratch.panel, 0, d_first, block.count, layer.weight, group, layer.outputs,
-            scratch.sums, sums, descent,
-        )  # fmt: skip
+def _first_gradient(tile, block, d_first, layer, fixed, scratch, group, held, sums, descent):
+    def of_floats(tile, block, d_first, layer, fixed, scratch, group, held, sums, descent):
+        if not held:
+            gather(scratch.panel, block, group.row, group.width)
+        weight_group(tile, scratch.panel, 0, d_first, block.count, layer.weight, group, scratch.sums, sums, descent)
 
-    def of_digits(tile, block, d_first, layer, fixed, scratch, group, sums, descent):
-        weight_group_fixed(
-            tile, block, layer.weight, group, layer.outputs, scratch.sums, sums, fixed, scratch.fixed, descent
-        )  # fmt: skip
+    def of_digits(tile, block, d_first, layer, fixed, scratch, group, held, sums, descent):
+        if not held:
+            gather_quads(scratch.fixed.quads, block, group.row, group.width)
+        weight_group_fixed(tile, block, layer.weight, group, scratch.sums, sums, fixed, scratch.fixed, descent)
 
     return of_floats if tile.digits is None else of_digits

@@ -130,7 +130,7 @@ def find_scales(tile, fixed, own, columns):
 @kernel
 def pack_stale(tile, g, layer, fixed, own):
     """The digits of group g of the weights anew, where they are stale."""
-    group = Group(g, g * PANEL, smaller(PANEL, layer.inputs - g * PANEL))
+    group = Group(g, g * PANEL, smaller(PANEL, layer.inputs - g * PANEL), 0, layer.outputs)
     for j in range(0, layer.outputs, COLUMNS):
         if own.stale[0, j // COLUMNS] != 0:
             pack_weights(tile, layer.weight.value, group, j, fixed, own)
@@ -268,20 +268,19 @@ def sum_offsets(offsets, g0, g1, columns, out):
 
 
 @kernel
-def weight_group_fixed(tile, block, weight, group, columns, new, sums, fixed, own, descent):
-    """The gradient of a group of the weights; with the last block, their update and new digits.
+def weight_group_fixed(tile, block, weight, group, new, sums, fixed, own, descent):
+    """The gradient of a group of the weights from its quads; with the last block, their update and new digits.
 
     new receives the gradient of this block's rows; with several blocks, all blocks' is in sums.
     """
-    gather_quads(own.quads, block, group.row, group.width)
     quads = (block.count + QUAD - 1) // QUAD
     wide = tile_lines(tile) * COLUMNS
-    j = 0
-    while j < columns:
+    j = group.begin
+    while j < group.end:
         if sums.last:
             for i in range(group.width):  # the products hide the way of the weights into the cache
                 prefetch(weight.value, group.row + i, j)
-        if j + wide < columns + COLUMNS:  # the rows are padded to whole lines
+        if j + wide < group.end + COLUMNS:  # the rows are padded to whole lines
             gradient_columns(tile, quads, group, fixed, own, new, j)
             end = j + wide
         else:

@@ -15,11 +15,16 @@ class Rows(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Rows of a weight matrix that are updated together: the group's number, its first row, how many there are."""
+    """Rows of a weight matrix that are updated together: the group's number, its first row, how many there are.
+
+    Of them the columns from begin on, before end: whole tiles, but for the matrix's last.
+    """
 
     number: Any
     row: Any
     width: Any
+    begin: Any
+    end: Any
 
 
 class Sums(NamedTuple):

@@ -304,7 +304,7 @@ def sum_of_squares(squares):
 
 
 @kernel
-def weight_group(tile, a, a_column, b, depth, weight, group, columns, own, sums, descent):
+def weight_group(tile, a, a_column, b, depth, weight, group, own, sums, descent):
     """The gradient A.T @ B of a group of a weight matrix; with the last block, their update.
 
     The sum over a block of rows is made in `own` before it is added to those of the blocks before: a million float32
@@ -313,17 +313,17 @@ def weight_group(tile, a, a_column, b, depth, weight, group, columns, own, sums,
     line = lanes(sums.matrix)
     into, into_row = (own, 0) if sums.resume else (sums.matrix, sums.row)
     wide = tile_lines(tile) * line
-    j = 0
-    while j < columns:
+    j = group.begin
+    while j < group.end:
         if sums.last:
             for i in range(group.width):  # the products hide the way of the weights into the cache
                 prefetch(weight.value, group.row + i, j)
-        if j + wide < columns + line:  # the rows are padded to whole lines
+        if j + wide < group.end + line:  # the rows are padded to whole lines
             product_transposed(tile, a, a_column, group.width, b, depth, into, into_row, j)
             end = j + wide
         else:
             product_transposed(narrow(tile), a, a_column, group.width, b, depth, into, into_row, j)
-            end = smaller(j + tile_lines(narrow(tile)) * line, columns)
+            end = smaller(j + tile_lines(narrow(tile)) * line, group.end)
         while j < end:
             if sums.resume:
                 for i in range(group.width):

@@ -18,7 +18,7 @@ from fastnet.engine.emitting.arrays import Matrix
 from fastnet.engine.emitting.digit_tile import DigitTile
 from fastnet.engine.emitting.digits import COLUMNS
 from fastnet.engine.emitting.matrix import number
-from fastnet.engine.emitting.tile import Tile, tile_mr
+from fastnet.engine.emitting.tile import Tile, tile_lines, tile_mr
 from fastnet.engine.step.first_layer import first_gradient, first_product
 from fastnet.engine.step.fixed import (
     find_scales,
@@ -32,6 +32,7 @@ from fastnet.engine.step.phases import (
     PANEL,
     add_slices,
     bias,
+    lanes,
     loss_and_hits,
     mask,
     product,
@@ -45,7 +46,6 @@ from fastnet.engine.threads.barrier import to_stop, wait, wait_or_leave
 from fastnet.engine.threads.units import put_back, share, smaller, take
 
 FORWARD, MIDDLE, BACKWARD1, BACKWARD2, START, WEIGHTS, GRADIENT, PHASES = 0, 1, 2, 3, 4, 5, 6, 7
-UNIT_TILES = 20  # tiles of rows in a unit, at most: fewer read the weights more often, more leave workers waiting
 
 
 AnyTile = Tile | DigitTile
@@ -70,6 +70,8 @@ class Plan(NamedTuple):
     slices: int  # of the features, each summed apart
     grain: int  # features that stay in one slice
     stride: int  # rows from one slice to the next in Activations.partial
+    units: int  # in which the rows of a block are worked off, of each slice
+    parts: int = 1  # of the columns of a group of the first layer's weights: no bit depends on it
     frozen: int = 0  # classes, from the first, whose scores are given: of a logistic output, the one that is 0
 
 
@@ -97,30 +99,30 @@ def groups(rows, group):
 
 
 @kernel
-def row_units(mr, rows):
-    """Into how many units the rows of a block are cut, in tiles of mr rows."""
-    return groups(rows, mr * UNIT_TILES)
+def row_units(plan, mr, rows):
+    """Into how many units so many rows of a block are cut: of whole tiles of mr rows."""
+    return smaller(plan.units, groups(rows, mr))
 
 
 def most_units(plan: Plan, mr: int, inputs: int) -> int:
     """The most units that a phase has, mr being the rows of its tiles: more workers would have nothing to do."""
     count = groups.py_func
-    return int(max(plan.slices * count(plan.block_rows, mr * UNIT_TILES), count(inputs, PANEL) + 1))
+    return int(max(plan.slices * min(plan.units, count(plan.block_rows, mr)), count(inputs, PANEL) * plan.parts + 1))
 
 
 @kernel
-def rows_of(unit, mr, rows):
+def rows_of(unit, plan, mr, rows):
     """The bounds of a unit's rows: whole tiles."""
-    begin, end = share(groups(rows, mr), unit, row_units(mr, rows))
+    begin, end = share(groups(rows, mr), unit, row_units(plan, mr, rows))
     return begin * mr, smaller(end * mr, rows)
 
 
 @kernel
 def forward_part(unit, tile, plan, rows, inputs):
     """The part of the block and the slice that a unit of the forward product works on; slice by slice."""
-    units = row_units(tile_mr(tile), rows)
+    units = row_units(plan, tile_mr(tile), rows)
     s = unit // units
-    r0, r1 = rows_of(unit % units, tile_mr(tile), rows)
+    r0, r1 = rows_of(unit % units, plan, tile_mr(tile), rows)
     return Part(r0, r1, slice_bound(s, plan, inputs), slice_bound(s + 1, plan, inputs)), s
 
 
@@ -128,7 +130,7 @@ def forward_part(unit, tile, plan, rows, inputs):
 def forward_unit(unit, tile, plan, block, layer, fixed, scratch, partial):
     """A slice of the features, some of the rows."""
     part, s = forward_part(unit, tile, plan, block.count, layer.inputs)
-    last = plan.slices * row_units(tile_mr(tile), block.count) - 1
+    last = plan.slices * row_units(plan, tile_mr(tile), block.count) - 1
     ahead, _ = forward_part(smaller(unit + 1, last), tile, plan, block.count, layer.inputs)
     first_product(tile, block, part, ahead, layer, fixed, scratch, partial, s * plan.stride)
 
@@ -150,7 +152,7 @@ def scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1):
 @kernel
 def middle_unit(unit, tiles, plan, block, layer1, layer2, a):
     """Some of the rows, from the slices to d_scores and d_hidden."""
-    r0, r1 = rows_of(unit, tile_mr(tiles.middle), block.count)
+    r0, r1 = rows_of(unit, plan, tile_mr(tiles.middle), block.count)
     scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1)
     classes = layer1.outputs if layer2 is None else layer2.outputs
     inverse_rows = number(a.scores, 1.0 / plan.rows)
@@ -164,19 +166,26 @@ def middle_unit(unit, tiles, plan, block, layer1, layer2, a):
 
 
 @kernel
-def backward1_unit(unit, tile, plan, block, resume, last, layer, fixed, d_first, a, scratch, descent):
-    """The gradient and the update of a group of rows of the first layer's weights; beyond the last group, of its bias.
+def backward1_unit(unit, tile, plan, block, resume, last, layer, fixed, d_first, a, scratch, held, descent):
+    """The gradient and the update of some columns of a group of rows of the first layer's weights; beyond the last
+    group, of its bias.
 
-    With several blocks the sums of all groups are kept, else only those of this one.
+    With several blocks the sums of all groups are kept, else only those of this one.  held is the number of the group
+    whose features this worker has gathered last, of this block; that is what is returned.
     """
-    row = unit * PANEL
-    if row < layer.inputs:
-        group = Group(unit, row, smaller(PANEL, layer.inputs - row))
-        kept = plan.blocks > 1
-        sums = Sums(a.gradients[0] if kept else scratch.sums, row if kept else 0, resume, last)
-        first_gradient(tile, block, d_first, layer, fixed, scratch, group, sums, descent)
-    else:
+    number = unit // plan.parts
+    row = number * PANEL
+    if row >= layer.inputs:
         bias(d_first, block.count, layer.bias, layer.outputs, Sums(a.gradients[1], 0, resume, last), descent)
+        return held
+    wide = tile_lines(tile) * lanes(layer.weight.value)
+    begin, end = share(groups(layer.outputs, wide), unit % plan.parts, plan.parts)
+    width = smaller(PANEL, layer.inputs - row)
+    group = Group(number, row, width, begin * wide, smaller(end * wide, layer.outputs))
+    kept = plan.blocks > 1
+    sums = Sums(a.gradients[0] if kept else scratch.sums, row if kept else 0, resume, last)
+    first_gradient(tile, block, d_first, layer, fixed, scratch, group, number == held, sums, descent)
+    return number
 
 
 @kernel
@@ -184,10 +193,9 @@ def backward2_unit(unit, tile, rows, resume, last, layer, a, scratch, descent):
     """The same for the second layer."""
     row = unit * GROUP2
     if row < layer.inputs:
-        group, sums = Group(unit, row, smaller(GROUP2, layer.inputs - row)), Sums(a.gradients[2], row, resume, last)
-        weight_group(
-            tile, a.hidden, row, a.scores, rows, layer.weight, group, layer.outputs, scratch.sums, sums, descent
-        )  # fmt: skip
+        group = Group(unit, row, smaller(GROUP2, layer.inputs - row), 0, layer.outputs)
+        sums = Sums(a.gradients[2], row, resume, last)
+        weight_group(tile, a.hidden, row, a.scores, rows, layer.weight, group, scratch.sums, sums, descent)
         if last:
             transpose(layer.weight.value, row, row + group.width, layer.outputs, a.transposed)
     else:
@@ -262,7 +270,7 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
             put_back(tickets, BACKWARD1, worker, workers)
             put_back(tickets, BACKWARD2, worker, workers)
             put_back(tickets, GRADIENT, worker, workers)
-            units = plan.slices * row_units(mr, rows)
+            units = plan.slices * row_units(plan, mr, rows)
             while True:  # not `while (unit := take(...))`: Numba cannot type it
                 unit = take(tickets, FORWARD, units, worker, workers)
                 if unit < 0:
@@ -275,7 +283,7 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
             put_back(tickets, WEIGHTS, worker, workers)
             if worker == 0 and n == 0 and descent.reg > 0:  # 0 times the square of a weight of 1e20 would be nan
                 loss = 0.5 * float(descent.reg) * l2_norm(layer1, layer2)
-            units = row_units(tile_mr(tiles.middle), rows)
+            units = row_units(plan, tile_mr(tiles.middle), rows)
             while True:
                 unit = take(tickets, MIDDLE, units, worker, workers)
                 if unit < 0:
@@ -303,12 +311,13 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
                     backward2_unit(unit, tiles.backward2, rows, resume, last, layer2, a, scratch, descent)
             if fixed is not None and not wait(barrier, workers):
                 return False
+            held = -1
             while True:
-                unit = take(tickets, BACKWARD1, groups(layer1.inputs, PANEL) + 1, worker, workers)
+                unit = take(tickets, BACKWARD1, groups(layer1.inputs, PANEL) * plan.parts + 1, worker, workers)
                 if unit < 0:
                     break
-                backward1_unit(
-                    unit, tiles.backward1, plan, block, resume, last, layer1, fixed, d_first, a, scratch, descent
+                held = backward1_unit(
+                    unit, tiles.backward1, plan, block, resume, last, layer1, fixed, d_first, a, scratch, held, descent
                 )  # fmt: skip
             if last and worker == 0:
                 steps.history[0, k] = loss
@@ -337,7 +346,7 @@ def score(tiles, plan, batch, layer1, layer2, fixed, a, scratch, out, barrier, t
             break
         first = block * plan.block_rows
         rows = smaller(plan.block_rows, plan.rows - first)
-        for unit in range(plan.slices * row_units(tile_mr(tiles.forward), rows)):
+        for unit in range(plan.slices * row_units(plan, tile_mr(tiles.forward), rows)):
             forward_unit(unit, tiles.forward, plan, Rows(batch, 0, first, rows), layer1, fixed, scratch, a.partial)
         scores_of_rows(tiles, plan, layer1, layer2, a, 0, rows)
         for r in range(rows):
