@@ -1,4 +1,4 @@
-"""What both estimators do: check what scikit-learn's users bring, fit, predict."""
+"""What both estimators do: check what scikit-learn's users bring, and fit."""
 
 from __future__ import annotations
 
@@ -8,28 +8,27 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from fastnet import checks, optimizers, owning, schedules, tables, training
 from fastnet.batches import Weights
 from fastnet.checks import Array
 from fastnet.classifier import Classifier
-from fastnet.evaluation import Validation, softmax
+from fastnet.evaluation import Validation
 from fastnet.models import SoftmaxClassifier, TwoLayerNet
 from fastnet.normalization import Normalization
 from fastnet.optimizers import Momentum, Optimizer
 from fastnet.sklearn.epochs import AdamEpsilonLast, Course, Epochs, Record, RuleState, SteadyRate, glorot
+from fastnet.sklearn.predicting import READ, Fitted
 from fastnet.stopping import Best
 from fastnet.weights import class_factors
 
-READ = [np.float64, np.float32, np.uint8]  # types of X that are trained on as they are; others become the first
 OWN_RATES = ("constant", "invscaling", "adaptive")  # MLPClassifier's, which change between epochs
 SCALES = ("standard", "mean", None)
 
@@ -44,11 +43,9 @@ def _endless(estimator: Estimator) -> bool:
     return True
 
 
-class Estimator(ClassifierMixin, BaseEstimator):
-    """fit and predict, by the attributes that a constructor set."""
+class Estimator(Fitted):
+    """fit, by the attributes that a constructor set."""
 
-    network_: Classifier
-    classes_: NDArray[Any]
     _record: Record
 
     def fit(
@@ -173,88 +170,9 @@ class Estimator(ClassifierMixin, BaseEstimator):
         self._publish(record)
         return course
 
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The classes of rows.
-
-        Parameters
-        ----------
-        X : array or DataFrame (n_samples, n_features)
-
-        Returns
-        -------
-        array (n_samples,), of the labels' type
-
-        Raises
-        ------
-        ValueError
-            For rows that do not fit; of an estimator that is not fitted NotFittedError, which is one.
-        """
-        scores = self._scores(X)  # first: it says when there are no classes yet
-        return np.asarray(self.classes_[scores.argmax(axis=1)])
-
-    def predict_proba(self, X: Any) -> Array:
-        """The probabilities of rows.
-
-        Parameters
-        ----------
-        X : array or DataFrame (n_samples, n_features)
-
-        Returns
-        -------
-        array (n_samples, n_classes), in the order of ``classes_``
-
-        Raises
-        ------
-        ValueError
-            For rows that do not fit; of an estimator that is not fitted NotFittedError, which is one.
-        """
-        return softmax(self._scores(X))
-
-    def predict_log_proba(self, X: Any) -> Array:
-        """The logarithms of the probabilities, finite where these underflow.
-
-        Parameters
-        ----------
-        X : array or DataFrame (n_samples, n_features)
-
-        Returns
-        -------
-        array (n_samples, n_classes), in the order of ``classes_``
-
-        Raises
-        ------
-        ValueError
-            For rows that do not fit; of an estimator that is not fitted NotFittedError, which is one.
-        """
-        scores = self._scores(X)
-        with np.errstate(over="ignore", under="ignore"):  # to minus infinity and to 0 are right
-            scores -= scores.max(axis=1, keepdims=True)
-            return np.asarray(scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)))
-
-    @property
-    def coefs_(self) -> list[Array]:
-        """The weights (inputs, outputs) of each layer, of features as `scale` leaves them."""
-        return self._arrays(0)
-
-    @property
-    def intercepts_(self) -> list[Array]:
-        """The biases (outputs,) of each layer."""
-        return self._arrays(1)
-
-    def _arrays(self, first: int) -> list[Array]:
-        if not hasattr(self, "network_"):
-            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
-        arrays = list(self.network_.params.values())[first::2]
-        return [*arrays[:-1], arrays[-1][..., 1:]] if len(self.classes_) == 2 else arrays
-
     def _hidden(self) -> tuple[int, ...]:
         """The sizes of the hidden layers: one, or none."""
         raise NotImplementedError
-
-    def _scores(self, X: Any) -> Array:
-        check_is_fitted(self)
-        X = validate_data(self, checks.unmasked("X", X), dtype=READ, order="C", reset=False)
-        return self.network_._finite_scores(X, self.threads)
 
     def _labels(self, y: Any, going_on: bool) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """The classes, and the index of each row's."""
