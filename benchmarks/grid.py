@@ -109,7 +109,7 @@ def measure(problem: Problem, rounds: int, say: Callable[[str], None]) -> dict[s
         trains[name] = contestant.setup(points(problem))
         if contestant.compiles:
             trains[name]()
-    eight = points(problem.with_steps(max(problem.steps // 8, 1)), paces=[0.25, 0.5, 0.75, 1.0])
+    eight = points(problem, paces=[0.25, 0.5, 0.75, 1.0])
     both = {"side by side": searched(eight), "alone": one_after_another(ours.float32, eight)}
     return {
         "sizes": problem.sizes,
@@ -122,5 +122,5 @@ def measure(problem: Problem, rounds: int, say: Callable[[str], None]) -> dict[s
             for name, seconds in take_turns(trains, rounds).items()
         },
         "missing": missing,
-        "eight nets": {"steps": eight[0].steps, "seconds": take_turns(both, 3 * rounds)},
+        "eight nets": {"steps": eight[0].steps, "seconds": take_turns(both, rounds)},
     }
