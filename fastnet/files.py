@@ -120,8 +120,9 @@ def locked(path: Name) -> Iterator[None]:
             raise BlockingIOError(errno.EAGAIN, told, os.fspath(path))
         yield
     finally:
-        _locks.discard(descriptor)
-        os.close(descriptor)
+        if descriptor in _locks:  # else this process was forked in the block, and has closed it
+            _locks.remove(descriptor)
+            os.close(descriptor)
 
 
 def _lock(descriptor: int) -> bool:

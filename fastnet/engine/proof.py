@@ -33,7 +33,8 @@ QUADS = 69  # of that for digits: more than one chunk of 16-bit pairs, and a res
 
 def hold(tiles: Tiles, dtype: np.dtype) -> bool:
     """Whether these tiles multiply rightly on this machine; where one does not, a warning says so, once."""
-    by_rows, by_columns = (tiles.forward, tiles.middle), (tiles.backward1, tiles.backward2)
+    by_rows = tiles.forward, tiles.middle, tiles.scores
+    by_columns = tiles.backward1, tiles.backward2
     return all(_holds(tile, dtype, False) for tile in by_rows) and all(_holds(tile, dtype, True) for tile in by_columns)
 
 

@@ -41,7 +41,7 @@ from fastnet.engine.threads.workers import run_on_workers, run_waiting
 UNIT_ROWS, LARGE_UNIT_ROWS, LARGE_SLICE = 50, 100, 1 << 18  # bytes
 FEW_UNITS, FEW_GROUPS = 4, 8  # of rows and of the first layer's weights: no fewer are shared out evenly
 BLOCK_ROWS = 256  # rows whose activations stay in a second-level cache
-SCORED_ROWS = 120  # the same where all slices are one worker's; whole tiles of 4, 5, 6 or 8 rows
+SCORED_ROWS = 120  # the same where all slices are one worker's; whole tiles of 4, 5 or 6 rows
 MOST_SLICES = 4  # of the features: each costs a pass over the hidden activations
 # Features in the smallest of them; where products are in fixed point, which take less time than such a pass, in units
 # of more rows: (N, D, H) = (400, 300, 2048) takes 9 % less time in one slice than in two, and 21 % more in float32.

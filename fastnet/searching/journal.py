@@ -25,7 +25,7 @@ from fastnet.searching.trial import STATUSES, Row
 
 Line = dict[str, Any]
 
-FORMAT = 1
+FORMAT = 2
 # Lists, objects and texts in a line: each takes up to twenty times the memory of its letters.
 _MOST_PARTS = 1 << 16
 _NUMBERS = {field.name for field in fields(Row) if field.type == "float"}

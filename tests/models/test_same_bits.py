@@ -18,6 +18,7 @@ SHAPES = {  # N, D, H, C, steps
     "fewer features than workers": (40, 2, 50, 3, 40),
     "two slices, two blocks": (259, 300, 23, 11, 12),
     "four slices, three blocks": (599, 515, 33, 19, 6),
+    "few groups, shared out by columns": (300, 250, 200, 3, 6),
 }
 
 

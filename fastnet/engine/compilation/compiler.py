@@ -61,13 +61,13 @@ _INSTEAD = (
 def for_kernels_alone() -> Iterator[None]:
     """Have Numba compile for kernels alone; other threads that want it wait."""
     with global_compiler_lock:
-        for context, name, instead in _INSTEAD:
-            setattr(context, name, instead)
         try:
+            for context, name, instead in _INSTEAD:
+                setattr(context, name, instead)
             yield
         finally:
             for context, name, _ in _INSTEAD:
-                delattr(context, name)
+                vars(context).pop(name, None)
 
 
 class _Library(JITCodeLibrary):

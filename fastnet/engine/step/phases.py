@@ -44,7 +44,7 @@ from fastnet.engine.step.rules import update, update_bias
 from fastnet.engine.threads.units import smaller
 
 # Features in a panel of converted rows, on the way forward and on the way back; also the group of features whose
-# weights are updated together.  A multiple of the rows of every tile (1, 2, 3, 4, 6, 8).  Tried: 24 to 192, and
+# weights are updated together.  A multiple of the rows of every tile there (1, 2, 3, 4, 6).  Tried: 24 to 192, and
 # different widths for the two ways; narrower panels lose time between products, wider ones leave the caches (48 with
 # two workers on AVX2: 3 % less time a step in float32, 4 % more in float64).
 PANEL = 96

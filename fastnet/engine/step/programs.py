@@ -173,19 +173,19 @@ def backward1_unit(unit, tile, plan, block, resume, last, layer, fixed, d_first,
     With several blocks the sums of all groups are kept, else only those of this one.  held is the number of the group
     whose features this worker has gathered last, of this block; that is what is returned.
     """
-    number = unit // plan.parts
-    row = number * PANEL
+    g = unit // plan.parts
+    row = g * PANEL
     if row >= layer.inputs:
         bias(d_first, block.count, layer.bias, layer.outputs, Sums(a.gradients[1], 0, resume, last), descent)
         return held
     wide = tile_lines(tile) * lanes(layer.weight.value)
     begin, end = share(groups(layer.outputs, wide), unit % plan.parts, plan.parts)
     width = smaller(PANEL, layer.inputs - row)
-    group = Group(number, row, width, begin * wide, smaller(end * wide, layer.outputs))
+    group = Group(g, row, width, begin * wide, smaller(end * wide, layer.outputs))
     kept = plan.blocks > 1
     sums = Sums(a.gradients[0] if kept else scratch.sums, row if kept else 0, resume, last)
-    first_gradient(tile, block, d_first, layer, fixed, scratch, group, number == held, sums, descent)
-    return number
+    first_gradient(tile, block, d_first, layer, fixed, scratch, group, g == held, sums, descent)
+    return g
 
 
 @kernel
