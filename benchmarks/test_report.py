@@ -174,7 +174,7 @@ def test_the_grid_of_nets_is_checked_measured_and_told():
     result = grid.measure(problem, rounds=1, say=lambda text: None)
     assert {"fastnet.search", "NumPy float64, converted beforehand"} <= set(result["contestants"])
     text = tables.grid({**machine.describe("--grid", 2), **result})
-    assert "4 nets of the lab's size, 16 steps each.  Eight nets, 2 steps each" in text
+    assert "4 nets of the lab's size, 16 steps each.  Eight nets, 16 steps each" in text
     assert text.count("**fastnet") == 2
 
 
