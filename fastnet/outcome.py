@@ -26,10 +26,10 @@ def warn_of_guesses(losses: Sequence[float], classes: int) -> None:
     """Warn when a training has ended so."""
     if guesses(losses, classes):
         text = f"after {len(losses)} iterations the loss is still ln {classes}, that of guessing: {MEND}"
-        warnings.warn(text, stacklevel=3)
+        warnings.warn(text, stacklevel=4)
 
 
 def warn_of_lone_class(losses: Sequence[float], classes: int, rows: str, lone_class: int | None) -> None:
     """Warn when it has ended otherwise, but with one class for all rows of the validation, or of the training, set."""
     if lone_class is not None and len(losses) >= LEAST_STEPS and not guesses(losses, classes):
-        warnings.warn(f"all {rows} rows are given class {lone_class}: {MEND}", stacklevel=3)
+        warnings.warn(f"all {rows} rows are given class {lone_class}: {MEND}", stacklevel=4)

@@ -213,5 +213,5 @@ def warn_of_early_end(schedule: Schedule, num_iters: int, per_epoch: int) -> Non
         warnings.warn(
             f"a decay of {schedule.factor:g} after each of {num_iters // per_epoch} epochs leaves the second "
             f"half of the training {half:.1g} of the learning rate: take a decay nearer to 1, or schedule='linear'",
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -24,7 +24,7 @@ from fastnet.engine.emitting.digits import COLUMNS, INTS, QUAD
 from fastnet.engine.emitting.integers import emit_quad
 from fastnet.engine.emitting.lines import INDEX, emit_load, line_ir
 from fastnet.engine.emitting.matrix import emit_address, emit_columns
-from fastnet.engine.emitting.tile import Tile, emit_loop, emit_product, operand
+from fastnet.engine.emitting.tile import Tile, emit_loop, emitter, operand
 from fastnet.engine.step.programs import AnyTile, Tiles
 
 DEPTH = 11  # of the sample for floats: unrolled steps, and a rest
@@ -77,12 +77,12 @@ def _floats_multiply(tile: Tile, dtype: np.dtype, transposed: bool) -> bool:
 
         def twice(time: ir.Value, none: dict[Any, ir.Value]) -> dict[Any, ir.Value]:
             resume = builder.icmp_signed(">", time, zero)
-            emit_product(builder, wide, line, depth, resume, left, right, whole)
+            emitter(wide)(builder, wide, line, depth, resume, left, right, whole)
             return none
 
         emit_loop(builder, zero, INDEX(2), 1, {}, twice)
         if tile.lines > 1:
-            emit_product(builder, wide.narrowed(), line, depth, false, left, right, narrow)
+            emitter(wide)(builder, wide.narrowed(), line, depth, false, left, right, narrow)
 
     run_once(emit, DEPTH, _padded(a.T if transposed else a, dtype), _padded(b, dtype), out, narrow_out)
     return _are(out, 2 * a @ b) and (tile.lines == 1 or _are(narrow_out, a @ b[:, : tile.rest * lanes]))

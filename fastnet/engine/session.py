@@ -66,7 +66,8 @@ def plan_for(rows: int, layer: Layer, most: int = BLOCK_ROWS, digits: Digits | N
     if digits is not None:
         slices = max(slices, -(-inputs // MOST_FEATURES))
     grain = 1 if digits is None else PANEL
-    bytes_of_slice = layer.weight.nbytes // slices // (1 if digits is None else 2)
+    of_a_weight = layer.weight.itemsize if digits is None else digits.bits // 8
+    bytes_of_slice = layer.weight.size // slices * of_a_weight
     unit_rows = UNIT_ROWS if bytes_of_slice < LARGE_SLICE else LARGE_UNIT_ROWS
     units = max(-(-block_rows // unit_rows), -(-FEW_UNITS // slices))
     return Plan(rows, -(-rows // block_rows), block_rows, slices, grain, block_rows + SPARE_ROWS, units)

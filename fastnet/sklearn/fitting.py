@@ -275,9 +275,10 @@ class Estimator(Fitted):
         rate = checks.positive("learning_rate_init", self.learning_rate_init)
         own = isinstance(self.learning_rate, str) and self.learning_rate in OWN_RATES
         acting = self.learning_rate if own and self.solver == "sgd" else "constant"
-        if not partial or record.rule is None or record.rule.solver != self.solver:
-            record.rule = RuleState(self.solver, rate)
-        steady = SteadyRate(rate if acting == "constant" else record.rule.rate) if own else None
+        rule = record.rule
+        if not partial or rule is None or rule.solver != self.solver:
+            rule = RuleState(self.solver, rate)
+        steady = SteadyRate(rate if acting == "constant" else rule.rate) if own else None
         schedule = tables.SCHEDULE if isinstance(self.learning_rate, str) and self.learning_rate == "linear" else None
         rates = steady or schedules.rates(schedule or self.learning_rate, rate, num_iters, epochs.per_epoch, most)
         history = training.History()
@@ -304,13 +305,15 @@ class Estimator(Fitted):
         # waits for the other to be scheduled: ten times the seconds on steps of 2 million multiply-adds (digits).
         binary = network.output_size == 2
         trainer = network._trainer(data, labels, epochs.size, optimizer, workers, frozen=binary, shared=True)
-        optimizer = record.rule.go_on(optimizer, trainer)
+        optimizer = rule.go_on(optimizer, trainer)
         try:
             with owning.training(network):
                 training.run(trainer, epochs, optimizer, plan, history, validate, judges, [course])
         except KeyboardInterrupt:
             warnings.warn("training was interrupted: the estimator is fitted as far as it got", stacklevel=3)
-        record.rule.keep(trainer, len(history.loss_history), rate if steady is None else steady.rate)
+        finally:  # of a warm start the parameters have moved, whatever has ended it
+            rule.keep(trainer, len(history.loss_history), rate if steady is None else steady.rate)
+            record.rule = rule
         if best is not None:
             best.restore()
         return course

@@ -5,8 +5,11 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from fastnet.engine import proof, session
+from fastnet.engine.step.memory import Layer, Source
 from tests.engine.conftest import ROOT
 
 # Trains with the precision given, after some lines of its own; tells what was warned of, and the parameters.
@@ -87,3 +90,13 @@ def test_a_broken_tile_of_digits_gives_way_to_floats(train, sound, tmp_path):
 
 def test_a_warm_start_proves_nothing_anew(train, cache, sound):
     assert train(breakage=NO_PROOF, cache=cache) == [sound, []]
+
+
+@pytest.mark.parametrize("hidden", [18, 96, 100])
+def test_every_tile_that_trains_is_proven(hidden, monkeypatch):
+    seen = set()
+    monkeypatch.setattr(proof, "_holds", lambda tile, dtype, transposed: seen.add((tile, transposed)) or True)
+    layers = Layer.zeros(21, hidden, np.dtype(np.float32)), Layer.zeros(hidden, 10, np.dtype(np.float32))
+    tiles = session.trusted("highest", Source(np.empty((200, 21)), None, None, None), layers, 200)[2]
+    by_rows = {(tile, False) for tile in (tiles.forward, tiles.middle, tiles.scores)}
+    assert seen == by_rows | {(tiles.backward1, True), (tiles.backward2, True)}

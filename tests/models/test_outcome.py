@@ -15,8 +15,11 @@ def separated():
 
 def test_a_loss_that_stays_that_of_guessing():
     model = fastnet_model("two-layer", 4, 5, 3, std=1e-4, seed=0)
-    with pytest.warns(UserWarning, match="after 250 iterations the loss is still ln 3, that of guessing: scale"):
+    with pytest.warns(
+        UserWarning, match="after 250 iterations the loss is still ln 3, that of guessing: scale"
+    ) as told:
         model.train(separated(), Y, num_iters=250, **LEARNS | {"learning_rate": 1e-6})
+    assert told[0].filename == __file__  # the caller's line
 
 
 def test_all_rows_of_the_validation_set_in_one_class():

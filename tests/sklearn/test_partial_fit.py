@@ -48,3 +48,24 @@ def test_partial_fit_weighs_classes_by_a_dictionary():
         found.partial_fit(X[part], Y[part], classes=[0, 1, 2])
         expected.partial_fit(X[part], Y[part], 1.0 + 2 * (Y[part] == 1), classes=[0, 1, 2])
     np.testing.assert_allclose(found.loss_curve_, expected.loss_curve_, rtol=1e-12)
+
+
+def test_what_ends_a_part_leaves_an_estimator_that_goes_on():
+    """A callback that raises after an epoch, a later fit that is refused: parameters and moments are of one moment."""
+
+    class Ended(Exception):
+        pass
+
+    def end(progress):
+        raise Ended
+
+    found, expected = (TwoLayerClassifier(**QUICK).partial_fit(X, Y, classes=[0, 1, 2]) for _ in range(2))
+    with pytest.raises(Ended):
+        found.set_params(callback=end).partial_fit(X, Y)
+    with pytest.raises(ValueError, match="tol is -1"):
+        found.set_params(callback=None, warm_start=True, tol=-1).fit(X, Y)
+    found.set_params(warm_start=False, tol=1e-4).partial_fit(X, Y)
+    for _ in range(2):
+        expected.partial_fit(X, Y)
+    for a, b in zip(found.coefs_, expected.coefs_, strict=True):
+        np.testing.assert_array_equal(a, b)

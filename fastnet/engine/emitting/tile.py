@@ -140,7 +140,7 @@ def _tile_intrinsic(
         _, a_matrix, a_row, a_column, b_matrix, b_row, b_column, depth, c_matrix, c_row, c_column, resume = args
         a = operand(builder, a_matrix, a_row, a_column)
         b, c = operand(builder, b_matrix, b_row, b_column), operand(builder, c_matrix, c_row, c_column)
-        emit_product(builder, tile, line_ir(c_type.dtype), depth, resume, a.transposed() if transposed else a, b, c)
+        emitter(tile)(builder, tile, line_ir(c_type.dtype), depth, resume, a.transposed() if transposed else a, b, c)
         return context.get_dummy_value()
 
     return sig, codegen
@@ -162,19 +162,9 @@ def operand(builder: ir.IRBuilder, matrix: ir.Value, row: ir.Value, column: ir.V
     return Operand(emit_address(builder, matrix, row, column), emit_columns(builder, matrix), INDEX(1))
 
 
-def emit_product(
-    builder: ir.IRBuilder,
-    tile: TileType,
-    line: ir.VectorType,
-    depth: ir.Value,
-    resume: ir.Value,
-    a: Operand,
-    b: Operand,
-    c: Operand,
-) -> None:
-    """The product over one tile, of such lines."""
-    emit = emit_plain_tile if tile.plain else emit_tile
-    emit(builder, tile, line, depth, resume, a, b, c)
+def emitter(tile: TileType) -> Callable[..., None]:
+    """What emits the product over one tile."""
+    return emit_plain_tile if tile.plain else emit_tile
 
 
 def emit_tile(
