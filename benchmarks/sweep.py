@@ -15,7 +15,8 @@ from benchmarks.problem import Problem, synthetic
 from fastnet.bench import take_turns
 
 FLOPS = 1e10  # of the products of a turn, about: a tenth of a second or two
-MOST_STEPS = 1000
+# Steps of a turn: with 4 of 2.5 GFLOP each, a third of the time went into beginning (copies of 25 MB, new pages).
+LEAST_STEPS, MOST_STEPS = 16, 1000
 PAUSE = 0.12  # seconds between two turns: OpenBLAS's threads spin on for a tenth
 
 OWN, OWN64, OTHER64 = "fastnet float32", "fastnet float64", "NumPy float64, converted beforehand"
@@ -69,7 +70,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
 def problem_of(N: int, D: int, H: int, C: int, rule: str = "sgd") -> Problem:
     """With as many steps as take a turn's time."""
     problem = replace(synthetic(N, D, H, C, steps=1, num_train=max(N, 2000)), rule=rule)
-    return problem.with_steps(max(2, min(MOST_STEPS, int(FLOPS / problem.flops))))
+    return problem.with_steps(min(MOST_STEPS, max(LEAST_STEPS, int(FLOPS / problem.flops))))
 
 
 def measure_point(problem: Problem, dtype: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:

@@ -80,9 +80,8 @@ class Guard:
 
     def __init__(self, steps: Steps, done: int) -> None:
         self._steps = steps
-        self._kept = done, [array.copy() for array in steps.state]  # after so many iterations
         self._since: list[Callable[[int | None], None]] = []
-        self._next_copy = time.perf_counter()
+        self._copy(done)
         self._stretch = done, _NO_STEPS
 
     @property
@@ -121,9 +120,12 @@ class Guard:
 
     def _keep(self, done: int) -> None:
         """Copy the state after so many iterations, unless that took too long of late."""
+        if time.perf_counter() >= self._next_copy:
+            self._copy(done)
+
+    def _copy(self, done: int) -> None:
+        """Copy the state after so many iterations, and find out when to do so again."""
         began = time.perf_counter()
-        if began < self._next_copy:
-            return
         self._kept = done, [array.copy() for array in self._steps.state]
         self._since.clear()
         self._next_copy = time.perf_counter() + (time.perf_counter() - began) / SHARE
