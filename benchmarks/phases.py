@@ -41,10 +41,10 @@ def forward(tiles, plan, batch, layer, scratch, partial, repeats):
 
 
 @program
-def middle(tiles, plan, batch, layer1, layer2, a, repeats):
+def middle(tiles, plan, batch, layer1, layer2, a, scratch, repeats):
     for k in range(repeats):
         for unit in range(programs.row_units(plan, tile_mr(tiles.middle), plan.rows)):
-            programs.middle_unit(unit, tiles, plan, Rows(batch, k, 0, plan.rows), layer1, layer2, a)
+            programs.middle_unit(unit, tiles, plan, Rows(batch, k, 0, plan.rows), layer1, layer2, a, scratch)
 
 
 @program
@@ -86,7 +86,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     tasks: dict[str, Callable[[], object]] = {
         "gather and convert, once": compiled(gather_rows, batch, N, D, scratch.panel, REPEATS),
         "forward, with it": compiled(forward, tiles, plan, batch, layer1, scratch, a.partial, REPEATS),
-        "middle": compiled(middle, tiles, plan, batch, layer1, layer2, a, REPEATS),
+        "middle": compiled(middle, tiles, plan, batch, layer1, layer2, a, scratch, REPEATS),
         "backward and update, with it": compiled(
             backward, tiles, Rule("sgd"), plan, batch, layer1, layer2, a, scratch, steps, REPEATS
         ),

@@ -8,11 +8,11 @@ from fastnet.engine import session
 from fastnet.engine.compilation.kernel import program
 from fastnet.engine.emitting import elementary
 from fastnet.engine.emitting.arrays import Matrix, allocate
-from fastnet.engine.emitting.lines import load, store
+from fastnet.engine.emitting.lines import lanes, load, store
 from fastnet.engine.emitting.tile import tile_lines
 from fastnet.engine.step import parts, phases
 from fastnet.engine.step.memory import Batch, Layer, Source
-from fastnet.engine.step.phases import PANEL, lanes
+from fastnet.engine.step.phases import PANEL
 
 N, D, H, C = LAB.values()
 

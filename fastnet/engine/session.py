@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastnet.engine import proof
-from fastnet.engine.compilation.cpu import usable_cores, vector_unit
+from fastnet.engine.compilation.cpu import LINE_BYTES, usable_cores, vector_unit
 from fastnet.engine.compilation.kernel import compiled_for
 from fastnet.engine.emitting.arrays import Matrix, allocate, lines_of
 from fastnet.engine.emitting.digit_tile import choose_digit_tile
@@ -32,6 +32,7 @@ from fastnet.engine.step.precision import (
 )
 from fastnet.engine.step.programs import AnyTile, Plan, Steps, Tiles
 from fastnet.engine.step.rules import GRADIENT, Rule
+from fastnet.engine.step.softmax import CLASSES, TERMS
 from fastnet.engine.threads import barrier
 from fastnet.engine.threads.units import new_tickets
 from fastnet.engine.threads.workers import run_on_workers, run_waiting
@@ -40,6 +41,7 @@ from fastnet.engine.threads.workers import run_on_workers, run_waiting
 # cache (N=200, D=3072, H=1024: 20 % less time with 100 rows than with 50; H=80, digits: 4 % more).
 UNIT_ROWS, LARGE_UNIT_ROWS, LARGE_SLICE = 50, 100, 1 << 18  # bytes
 FEW_UNITS, FEW_GROUPS = 4, 8  # of rows and of the first layer's weights: no fewer are shared out evenly
+LEAST_LINES = 3  # of a tile, so that there are more of them to share out: of fewer it is slower
 BLOCK_ROWS = 256  # rows whose activations stay in a second-level cache
 SCORED_ROWS = 120  # the same where all slices are one worker's; whole tiles of 4, 5 or 6 rows
 MOST_SLICES = 4  # of the features: each costs a pass over the hidden activations
@@ -73,13 +75,12 @@ def plan_for(rows: int, layer: Layer, most: int = BLOCK_ROWS, digits: Digits | N
     return Plan(rows, -(-rows // block_rows), block_rows, slices, grain, block_rows + SPARE_ROWS, units)
 
 
-def parts_for(layer: Layer, tile: AnyTile) -> int:
-    """Into how many parts, of whole tiles, the columns of a group of weights are cut where there are few groups.
+def parts_wanted(layer: Layer) -> int:
+    """Into how many parts the columns of a group of weights had better be cut.
 
     Each part is a unit of work: with 300 features, in four groups, two workers had 192 and 108 of them.
     """
-    across = -(-lines_of(layer.outputs, layer.weight.dtype) // tile.lines)
-    return min(across, -(-FEW_GROUPS // -(-layer.inputs // PANEL)))
+    return -(-FEW_GROUPS // -(-layer.inputs // PANEL))
 
 
 def tiles_for(plan: Plan, layers: tuple[Layer, ...], digits: Digits | None = None) -> Tiles:
@@ -88,7 +89,8 @@ def tiles_for(plan: Plan, layers: tuple[Layer, ...], digits: Digits | None = Non
     first, last = (lines_of(layer.outputs, dtype) for layer in (layers[0], layers[-1]))
     middle = choose_tile(unit, plan.block_rows, first)
     forward: AnyTile = middle
-    backward: AnyTile = choose_tile(unit, PANEL, first, divides=PANEL)
+    widest = max(LEAST_LINES, first // parts_wanted(layers[0]))
+    backward: AnyTile = choose_tile(unit, PANEL, first, divides=PANEL, widest=widest)
     if digits is not None:
         forward = choose_digit_tile(unit, digits, plan.block_rows, first)
         backward = choose_digit_tile(unit, digits, PANEL, first, divides=PANEL)
@@ -161,8 +163,10 @@ def _padded(rows: int, group: int) -> int:
 
 def _scratch(plan: Plan, layers: tuple[Layer, ...], digits: Digits | None, training: bool = True) -> Scratch:
     layer, dtype = layers[0], layers[0].weight.dtype
+    line = LINE_BYTES // dtype.itemsize
     return Scratch(
         panel=_matrix(plan.stride, PANEL, dtype, odd=True) if digits is None else None,
+        turned=_matrix(CLASSES + _padded(layers[-1].outputs, line), line, dtype) if training else None,
         sums=_matrix(PANEL, max(layer.outputs for layer in layers), dtype) if training else None,
         fixed=None if digits is None else fixed_scratch(digits, plan, layer, training),
     )
@@ -186,7 +190,7 @@ def _activations(plan: Plan, layers: tuple[Layer, ...], training: bool) -> Activ
         d_hidden=_matrix(rows, last.inputs, dtype, odd=True) if two and training else None,
         scores=_matrix(rows, last.outputs, dtype, odd=True),
         transposed=_matrix(last.outputs, last.inputs, dtype) if two and training else None,
-        per_row=_matrix(4, rows + SPARE_ROWS, dtype) if training else None,
+        per_row=_matrix(TERMS, rows + SPARE_ROWS, dtype) if training else None,
         gradients=gradients() if training else None,
     )
 
@@ -213,7 +217,8 @@ class Trainer:
         for layer in layers:
             layer.clear_padding()
         digits, plan, self._tiles = trusted(matmul_precision, source, layers, rows)
-        self._plan = plan._replace(frozen=frozen, parts=parts_for(layers[0], self._tiles.backward1))
+        across = -(-lines_of(layers[0].outputs, layers[0].weight.dtype) // self._tiles.backward1.lines)
+        self._plan = plan._replace(frozen=frozen, parts=min(across, parts_wanted(layers[0])))
         self._fixed = None if digits is None else fixed_for(digits, self._plan, source, layers[0])
         self._dtype = layers[0].weight.dtype
         self._multiply_adds = 2 * _multiply_adds(rows, layers)

@@ -91,7 +91,7 @@ class Guards:
 
 
 plainly = arrays.allocate
-WRITTEN_FIRST = ("partial", "scores", "hidden", "d_hidden", "per_row", "panel", "sums")
+WRITTEN_FIRST = ("partial", "scores", "hidden", "d_hidden", "per_row", "panel", "turned", "sums")
 
 
 def with_nan(build):

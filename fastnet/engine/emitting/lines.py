@@ -136,11 +136,41 @@ def _fold(builder: ir.IRBuilder, line: ir.Value, combine: Callable[[ir.Value, ir
     return builder.extract_element(line, ir.IntType(32)(0))
 
 
+def _emit_turned(builder: ir.IRBuilder, lines: list[ir.Value]) -> list[ir.Value]:
+    """As many lines as each has lanes, turned over: squares of 1, 2, 4 .. numbers change places across the diagonal."""
+    count, half = len(lines), 1
+    while half < count:
+        second = [bool(lane & half) for lane in range(count)]
+        upper = [count + lane - half if second[lane] else lane for lane in range(count)]
+        lower = [count + lane if second[lane] else lane + half for lane in range(count)]
+        for n in range(count):
+            if not second[n]:
+                pair = lines[n], lines[n + half]
+                lines[n], lines[n + half] = _emit_mixed(builder, *pair, upper), _emit_mixed(builder, *pair, lower)
+        half *= 2
+    return lines
+
+
+def _emit_mixed(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, order: list[int]) -> ir.Value:
+    """The lanes of a and, counted on, of b in this order."""
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(order)), order))
+
+
 def _emit_larger(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
     return builder.select(builder.fcmp_ordered(">", a, b), a, b)
 
 
 # --- functions on lines, for compiled code ---------------------------------------------------------------
+
+
+@intrinsic
+def lanes(typingctx, matrix):
+    """The numbers of the matrix that a line holds: a constant."""
+
+    def codegen(context, builder, sig, args):
+        return INDEX(LineType(matrix.dtype).lanes)
+
+    return types.intp(matrix), codegen
 
 
 @intrinsic
@@ -217,6 +247,38 @@ def larger(typingctx, a, b):
     return a(a, b), codegen
 
 
+def _where(comparison: str) -> Any:
+    """An intrinsic that takes x in the lanes where a and b compare so, y in the others (where one is nan included)."""
+
+    @intrinsic
+    def where(typingctx, a, b, x, y):
+        def codegen(context, builder, sig, args):
+            return builder.select(builder.fcmp_ordered(comparison, *args[:2]), *args[2:])
+
+        return x(a, b, x, y), codegen
+
+    return where
+
+
+where_equal, where_larger = _where("=="), _where(">")
+
+
+@intrinsic
+def turn_over(typingctx, matrix, row):
+    """The square of a line's numbers each way that starts at [row, 0], its rows becoming columns, in place."""
+    line = LineType(matrix.dtype)
+
+    def codegen(context, builder, sig, args):
+        kind = line_ir(line.scalar)
+        places = [emit_address(builder, args[0], builder.add(args[1], INDEX(n)), INDEX(0)) for n in range(kind.count)]
+        lines = _emit_turned(builder, [emit_load(builder, place, kind) for place in places])
+        for place, turned in zip(places, lines, strict=True):
+            emit_store(builder, turned, place)
+        return context.get_dummy_value()
+
+    return types.void(matrix, types.intp), codegen
+
+
 @intrinsic
 def step(typingctx, a):
     """1 in the lanes where a > 0, 0 in the others: the derivative of max(a, 0)."""
@@ -273,15 +335,5 @@ def lane_sum(typingctx, a):
 
     def codegen(context, builder, sig, args):
         return _fold(builder, args[0], builder.fadd)
-
-    return a.scalar(a), codegen
-
-
-@intrinsic
-def lane_max(typingctx, a):
-    """The largest of a line's lanes."""
-
-    def codegen(context, builder, sig, args):
-        return _fold(builder, args[0], lambda low, high: _emit_larger(builder, low, high))
 
     return a.scalar(a), codegen

@@ -97,13 +97,14 @@ def shapes(unit: VectorUnit) -> list[Tile]:
 
 
 @cache
-def choose_tile(unit: VectorUnit, rows: int, lines: int, divides: int | None = None) -> Tile:
+def choose_tile(unit: VectorUnit, rows: int, lines: int, divides: int | None = None, widest: int | None = None) -> Tile:
     """The shape whose tiles cover rows x lines in the least time; of equal ones the one that reads A least often.
 
     A step of the depth costs the largest of: its multiply-adds (two a cycle), the latency of one (four
     cycles: fewer than eight accumulators leave the units idle), its loads (two a cycle), and a cycle a row
     (measured on Cascade Lake, where tiles of one line run at half of the peak, of two at 85 %, of more at 91 %).
-    Rows beyond the last are computed and thrown away.  divides, where given, is a number that mr must divide.
+    Rows beyond the last are computed and thrown away.  divides, where given, is a number that mr must divide;
+    widest, how many lines a tile may have.
     """
 
     def cycles(mr: int, n: int) -> float:
@@ -114,7 +115,8 @@ def choose_tile(unit: VectorUnit, rows: int, lines: int, divides: int | None = N
         across = lines // tile.lines * cycles(tile.mr, tile.lines) + cycles(tile.mr, lines % tile.lines)
         return -(-rows // tile.mr) * across, -tile.lines
 
-    fitting = [tile for tile in shapes(unit) if tile.lines <= lines and (divides is None or divides % tile.mr == 0)]
+    most = min(lines, widest or lines)
+    fitting = [tile for tile in shapes(unit) if tile.lines <= most and (divides is None or divides % tile.mr == 0)]
     return min(fitting, key=cost).across(lines)
 
 

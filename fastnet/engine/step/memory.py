@@ -107,16 +107,18 @@ class Activations(NamedTuple):
     d_hidden: Matrix | None
     scores: Matrix
     transposed: Matrix | None  # W2.T, (C, H)
-    per_row: Matrix | None  # row 0: sum of exponentials, 1: margin, 2: hits, 3: shares, where they differ
+    per_row: Matrix | None  # for the loss, of each row (see softmax.py)
     gradients: tuple[Matrix, ...] | None  # of W1, b1, W2, b2, summed over the blocks of a large batch
 
 
 class Scratch(NamedTuple):
-    """What a worker has for itself: a panel of converted rows, and the gradient of a group of weights of any layer.
+    """What a worker has for itself: a panel of converted rows, the scores of a line of rows turned over (softmax.py),
+    and the gradient of a group of weights of any layer.
 
     fixed is fixed.FixedScratch, in the panel's place where the first layer's products are in fixed point.
     """
 
     panel: Matrix | None
+    turned: Matrix | None
     sums: Matrix | None
     fixed: Any = None

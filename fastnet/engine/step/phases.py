@@ -20,15 +20,11 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from fastnet.engine.compilation.kernel import kernel
-from fastnet.engine.emitting.elementary import exp, log
 from fastnet.engine.emitting.lines import (
-    INDEX,
     LineType,
-    first_lanes,
-    flush,
     fma,
-    lane_max,
     lane_sum,
+    lanes,
     larger,
     line_ir,
     load,
@@ -50,7 +46,6 @@ from fastnet.engine.threads.units import smaller
 PANEL = 96
 DEPTH = 64  # rows of a product on the way back, at most: five lines of B and two of A fit the first-level cache
 AHEAD = 8  # rows between one that is gathered and the one asked for: 2 and 4 gain nothing, 16 and 32 are slower
-INFINITY = float("inf")
 GROUP2 = 24  # hidden units whose rows of W2 are updated together: few, so that two workers can share them
 
 
@@ -84,16 +79,6 @@ def rounded(typingctx, line, panel):
         return args[0] if line == target else builder.fptrunc(args[0], line_ir(target.scalar))
 
     return target(line, panel), codegen
-
-
-@intrinsic
-def lanes(typingctx, matrix):
-    """The numbers of the matrix that a line holds: a constant."""
-
-    def codegen(context, builder, sig, args):
-        return INDEX(LineType(matrix.dtype).lanes)
-
-    return types.intp(matrix), codegen
 
 
 @kernel
@@ -196,79 +181,6 @@ def add_slices(partial, slices, stride, bias, r0, r1, columns, rectify, out):
 
 
 # --- middle ----------------------------------------------------------------------------------------------
-
-
-@kernel
-def share_of(shares, k, r, inverse_rows):
-    """What row r of step k counts for in the loss: 1 / N where shares is None."""
-    if shares is None:
-        return inverse_rows
-    return shares[k % shares.rows, r]
-
-
-@kernel
-def softmax_loss(scores, per_row, rows, shares, r0, r1, classes, inverse_rows, frozen):
-    """Turn scores into d_scores = (softmax(scores) - onehot(y)) * share, row by row; 0 for the `frozen` first classes.
-
-    The terms of the loss and whether the label scored best are left in per_row: the logarithm is taken for
-    a line of rows at once by loss_and_hits.
-    """
-    line = lanes(scores)
-    lowest = splat(number(scores, -INFINITY))
-    batch, first = rows.batch, rows.first
-    picks = rows.k % batch.rows.rows
-    for r in range(r0, r1):
-        label = batch.y[0, batch.rows[picks, first + r]]
-        best = lowest
-        best_before = lowest  # among the classes before the label: of equal scores argmax takes the first
-        for j in range(0, classes, line):
-            row = first_lanes(classes - j, load(scores, r, j), lowest)
-            best = larger(row, best)
-            best_before = larger(first_lanes(label - j, row, lowest), best_before)
-        top = lane_max(best)
-        own = scores[r, label]
-        total = splat(number(scores, 0))
-        for j in range(0, classes, line):
-            row = first_lanes(classes - j, load(scores, r, j), lowest)
-            e = flush(exp(row - splat(top)))  # of rows that are sure: d_hidden would be subnormal, too
-            store(scores, r, j, e)
-            total = total + e
-        denominator = lane_sum(total)
-        share = share_of(shares, rows.k, first + r, inverse_rows)
-        factor = splat(share / denominator)
-        for j in range(0, classes, line):
-            store(scores, r, j, load(scores, r, j) * factor)
-        scores[r, label] -= share
-        for j in range(frozen):
-            scores[r, j] = 0
-        per_row[0, r] = denominator
-        per_row[1, r] = top - own
-        per_row[2, r] = 1 if own >= top and lane_max(best_before) < top else 0
-        if shares is not None:
-            per_row[3, r] = share
-
-
-@kernel
-def loss_and_hits(per_row, shares, rows):
-    """The sum over rows of -log softmax(scores)[y], and how many labels scored best; by shares, where they differ."""
-    line = lanes(per_row)
-    zero = splat(number(per_row, 0))
-    one = splat(number(per_row, 1))
-    loss = zero
-    hits = zero
-    for r in range(0, rows, line):
-        rest = rows - r
-        if shares is None:
-            loss = (
-                loss + log(first_lanes(rest, load(per_row, 0, r), one)) + first_lanes(rest, load(per_row, 1, r), zero)
-            )
-            hits = hits + first_lanes(rest, load(per_row, 2, r), zero)
-        else:
-            share = first_lanes(rest, load(per_row, 3, r), zero)
-            term = log(first_lanes(rest, load(per_row, 0, r), one)) + first_lanes(rest, load(per_row, 1, r), zero)
-            loss = fma(share, term, loss)
-            hits = fma(share, first_lanes(rest, load(per_row, 2, r), zero), hits)
-    return float(lane_sum(loss)), float(lane_sum(hits))
 
 
 @kernel

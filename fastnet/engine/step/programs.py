@@ -17,6 +17,7 @@ from fastnet.engine.compilation.kernel import kernel, program
 from fastnet.engine.emitting.arrays import Matrix
 from fastnet.engine.emitting.digit_tile import DigitTile
 from fastnet.engine.emitting.digits import COLUMNS
+from fastnet.engine.emitting.lines import lanes
 from fastnet.engine.emitting.matrix import number
 from fastnet.engine.emitting.tile import Tile, tile_lines, tile_mr
 from fastnet.engine.step.first_layer import first_gradient, first_product
@@ -32,16 +33,14 @@ from fastnet.engine.step.phases import (
     PANEL,
     add_slices,
     bias,
-    lanes,
-    loss_and_hits,
     mask,
     product,
-    softmax_loss,
     square_groups,
     sum_of_squares,
     transpose,
     weight_group,
 )
+from fastnet.engine.step.softmax import loss_and_hits, softmax_loss
 from fastnet.engine.threads.barrier import to_stop, wait, wait_or_leave
 from fastnet.engine.threads.units import put_back, share, smaller, take
 
@@ -150,13 +149,15 @@ def scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1):
 
 
 @kernel
-def middle_unit(unit, tiles, plan, block, layer1, layer2, a):
+def middle_unit(unit, tiles, plan, block, layer1, layer2, a, scratch):
     """Some of the rows, from the slices to d_scores and d_hidden."""
     r0, r1 = rows_of(unit, plan, tile_mr(tiles.middle), block.count)
     scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1)
     classes = layer1.outputs if layer2 is None else layer2.outputs
     inverse_rows = number(a.scores, 1.0 / plan.rows)
-    softmax_loss(a.scores, a.per_row, block, block.batch.shares, r0, r1, classes, inverse_rows, plan.frozen)
+    softmax_loss(
+        a.scores, scratch.turned, a.per_row, block, block.batch.shares, r0, r1, classes, inverse_rows, plan.frozen
+    )
     if layer2 is not None:
         product(
             tiles.middle, a.scores, r0, r1 - r0, a.transposed, 0, classes,
@@ -288,7 +289,7 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
                 unit = take(tickets, MIDDLE, units, worker, workers)
                 if unit < 0:
                     break
-                middle_unit(unit, tiles, plan, block, layer1, layer2, a)
+                middle_unit(unit, tiles, plan, block, layer1, layer2, a, scratch)
             if not wait(barrier, workers):
                 return False
 
