@@ -217,7 +217,7 @@ class Classifier(Copied, Predicting):
         -----
         UserWarning
             Of a learning rate that is gone before half of the training, and of a training that ended where it
-            began: at the loss of guessing, or with one class for all validation rows.
+            began, at the loss of guessing or with one class for all validation rows, or far above its first loss.
         """
         checks.finite_params(self._params)
         checkpoint_every = checks.checkpoint_every(checkpoint_every, checkpoint, resume)
@@ -270,7 +270,7 @@ class Classifier(Copied, Predicting):
         training.run(trainer, batches, optimizer, plan, history, validate, judges, callbacks, keeper)
         if best is not None:
             best.restore()
-        outcome.warn_of_guesses(history.loss_history, self.output_size)
+        outcome.warn_of_losses(history.loss_history, self.output_size)
         if validate is not None:
             end = validate()
             history.val_accuracy, history.val_loss = end.accuracy, end.loss

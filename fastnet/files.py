@@ -12,7 +12,6 @@ import errno
 import io
 import os
 import stat
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +30,6 @@ Name = str | PathLike[str]
 _BEGINS, _ENDS = ".fastnet-", ".part"
 # Bytes of a replaced file from which on it is let go of beside the program.
 _LARGE = 1 << 20
-_locks: set[int] = set()  # descriptors of the files that `locked` holds
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -102,57 +100,6 @@ def open_regular(path: Name) -> io.BufferedReader:
         file.close()
         raise
     return file
-
-
-@contextmanager
-def locked(path: Name) -> Iterator[None]:
-    """The regular file at path, made where there is none, for this block alone of all processes and threads.
-
-    The lock is the system's and goes with the process, however that ends.  Raises BlockingIOError where another block
-    has it, OSError where path cannot be written.
-    """
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(path, flags, 0o666)
-    _locks.add(descriptor)
-    try:
-        if not _lock(descriptor):
-            told = "in use by another process or thread: wait for its end, or name another file"
-            raise BlockingIOError(errno.EAGAIN, told, os.fspath(path))
-        yield
-    finally:
-        if descriptor in _locks:  # else this process was forked in the block, and has closed it
-            _locks.remove(descriptor)
-            os.close(descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    """Take the lock of a file; whether it was free."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # behind the content: nobody else may read what is locked
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        pass
-    return True
-
-
-def _leave_locks_to_parent() -> None:
-    """A process that was forked holds no lock of its parent's, which it may outlive."""
-    while _locks:
-        os.close(_locks.pop())
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_locks_to_parent)
 
 
 @contextmanager

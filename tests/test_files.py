@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import socket
 import stat
 import subprocess
@@ -223,28 +222,3 @@ def test_a_file_taken_for_a_leftover_before_it_was_locked_is_made_anew(tmp_path,
     write(tmp_path / "file")
     assert len(taken) == 1
     assert (tmp_path / "file").read_bytes() == b"new"
-
-
-OUTLIVED = """
-import os, signal, sys
-from fastnet import files
-reading, writing = os.pipe()
-with files.locked(sys.argv[1]):
-    if os.fork() == 0:
-        os.write(writing, b".")
-        os.read(0, 1)
-        os._exit(0)
-    os.read(reading, 1)
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="of POSIX systems")
-def test_a_lock_goes_with_its_process_though_a_child_of_that_lives_on(tmp_path):
-    path = tmp_path / "file"
-    with subprocess.Popen([sys.executable, "-c", OUTLIVED, path], stdin=subprocess.PIPE) as process:
-        assert process.wait(120) == -signal.SIGKILL
-        with files.locked(path), pytest.raises(BlockingIOError, match="in use by another process or thread"):
-            files.locked(path).__enter__()
-        with files.locked(path):  # what was refused took nothing away
-            pass

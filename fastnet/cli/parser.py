@@ -74,7 +74,8 @@ class Parser(argparse.ArgumentParser):
         known = {name[2:] for parser in parsers for name in parser._option_string_actions if name.startswith("--")}
         wanted = option.strip("-").replace("_", "-")
         initials = [name for name in known if wanted == "".join(part[0] for part in name.split("-"))]
-        near = [*initials, *difflib.get_close_matches(wanted, sorted(known), n=1)][:1]
+        in_python = {argument: name for name, argument in SEARCHED.items()}.get(wanted.replace("-", "_"), wanted)
+        near = [*initials, *difflib.get_close_matches(in_python.replace("_", "-"), sorted(known), n=1)][:1]
         self.error(f"option {option} is unknown here" + "".join(f"; did you mean --{name}?" for name in near))
 
     def _refuse_command(self, word: str) -> NoReturn:

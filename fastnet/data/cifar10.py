@@ -99,7 +99,7 @@ def _joined(batches: list[Batch]) -> Batch:
 
 def _locate(path: Path) -> Path:
     """The folder or archive to read, starting from what the user named."""
-    if not path.is_dir():
+    if path.exists() and not path.is_dir():
         return path
     for folder in (path, *(path / distribution.folder for distribution in DISTRIBUTIONS.values())):
         if _batch_names_in(folder):

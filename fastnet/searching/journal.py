@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnet import files
+from fastnet import files, locks
 from fastnet.searching.grid import Point
 from fastnet.searching.trial import STATUSES, Row
 
@@ -46,7 +46,7 @@ class Journal:
             files.regular_or_new(path)
         self.best_path = self.path.with_name(f"{self.path.name}.best.npz")
         with ExitStack() as opened:
-            opened.enter_context(files.locked(path))
+            opened.enter_context(locks.locked(path))
             self._file = opened.enter_context(open(self.path, "a+b"))
             with files.memory_told(path):
                 self._lines = self._read({"fastnet search journal": FORMAT, **search})

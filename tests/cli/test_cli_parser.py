@@ -29,6 +29,8 @@ def changes(*arguments):
         (["train", "npz", "--data", "x", "--lr", "1"], "--lr is unknown here; did you mean --learning-rate?"),
         (["train", "npz", "--data", "x", "--learning_rate=1"], "did you mean --learning-rate? (see fastnet train npz "),
         (["train", "--epoch", "1"], "--epoch is unknown here; did you mean --epochs?"),
+        (["train", "--num-iters", "1"], "--num-iters is unknown here; did you mean --iterations?"),
+        (["search", "npz", "--data", "x", "--hidden_size", "1"], "did you mean --hidden? (see fastnet search npz "),
         (["train", "--reg", "nan"], "argument --reg: it is nan, expected a finite number of at least 0"),
         (["train", "--learning-rate", "fast"], "'fast', expected a number"),
         (["train", "--momentum", "1"], r"expected a number in [0, 1)"),
