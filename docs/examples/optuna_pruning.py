@@ -1,31 +1,27 @@
-"""Optuna chooses learning rate, strength and size; train's callback prunes nets that lag behind.  Needs optuna."""
+"""Optuna chooses rate, strength and size; train's callback prunes nets that lag behind.  Needs optuna."""
 
 import optuna
 
 import fastnet
-from fastnet import data
+from fastnet.data import spiral, split_validation
 
-X, y = data.spiral(points_per_class=200, seed=0)
-ROWS = data.split_validation(X, y, 120, seed=0)
+rows = split_validation(*spiral(points_per_class=200), 120, seed=0)  # X, y, X_val, y_val
 
 
 def objective(trial: optuna.Trial) -> float:
-    net = fastnet.TwoLayerNet(2, trial.suggest_int("hidden_size", 20, 200, log=True), 3, std=0.1, seed=0)
-
     def prune(progress: fastnet.Progress) -> None:
-        if progress.val_accuracy is not None and progress.iteration % 20 == 0:  # an epoch of 480 rows has ended
+        if progress.iteration % 20 == 0:  # an epoch: 480 rows in batches of 24
             trial.report(progress.val_accuracy, progress.epoch)
             if trial.should_prune():
                 raise optuna.TrialPruned
 
-    rate, reg = (
-        trial.suggest_float("learning_rate", 1e-2, 1.0, log=True),
-        trial.suggest_float("reg", 1e-6, 1e-1, log=True),
-    )
-    settings = {"learning_rate": rate, "learning_rate_decay": 1.0, "reg": reg, "num_iters": 600, "batch_size": 24}
-    return net.train(*ROWS, **settings, threads=1, callback=prune)["val_acc_history"][-1]
+    net = fastnet.TwoLayerNet(2, trial.suggest_int("hidden_size", 20, 200, log=True), 3, std=0.1, seed=0)
+    ranges = {"learning_rate": (1e-2, 1.0), "reg": (1e-6, 1e-1)}
+    found = {name: trial.suggest_float(name, *bounds, log=True) for name, bounds in ranges.items()}
+    return net.train(*rows, **found, num_iters=600, batch_size=24, callback=prune)["val_accuracy"]
 
 
+sampler = optuna.samplers.TPESampler(seed=0)
 pruner = optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=10)
-study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=0), pruner=pruner)
-study.optimize(objective, n_trials=30, n_jobs=2)  # two nets side by side, one worker each
+study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+study.optimize(objective, n_trials=30)

@@ -31,6 +31,11 @@ def test_optuna_finds_a_net_and_prunes_others(example):
     assert 10 <= len(pruned.intermediate_values) < 30  # stopped on the way, an epoch each
 
 
+def test_the_optuna_example_is_short():
+    code = (EXAMPLES / "optuna_pruning.py").read_text("utf-8")
+    assert sum(bool(line.strip()) for line in code.splitlines()) <= 20
+
+
 def net_and_rows():
     net = fastnet.TwoLayerNet(6, 5, 4, std=1.0, seed=0)
     return net, np.random.default_rng(0).standard_normal((1000, 6)).astype(np.float32)
