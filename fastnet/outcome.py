@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
+
+from fastnet.advice import advise
 
 LEAST_STEPS = 200  # fewer are a trial, of which nobody expects anything
 STANDSTILL = 0.01  # of ln C: a mean loss so near to it knows next to nothing
@@ -35,10 +36,10 @@ def complaint(losses: Sequence[float], classes: int) -> str | None:
 def warn_of_losses(losses: Sequence[float], classes: int) -> None:
     """Warn when a training has ended with such losses."""
     if (text := complaint(losses, classes)) is not None:
-        warnings.warn(text, stacklevel=4)
+        advise(text, stacklevel=4)
 
 
 def warn_of_lone_class(losses: Sequence[float], classes: int, rows: str, lone_class: int | None) -> None:
     """Warn when it has ended otherwise, but with one class for all rows of the validation, or of the training, set."""
     if lone_class is not None and len(losses) >= LEAST_STEPS and complaint(losses, classes) is None:
-        warnings.warn(f"all {rows} rows are given class {lone_class}: {MEND}", stacklevel=4)
+        advise(f"all {rows} rows are given class {lone_class}: {MEND}", stacklevel=4)

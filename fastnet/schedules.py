@@ -10,7 +10,6 @@ numbers to rates will do as well.
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.advice import advise
 from fastnet.checks import array, non_negative, numbers, open_unit, positive
 
 Iterations = NDArray[np.int64]
@@ -210,7 +210,7 @@ def warn_of_early_end(schedule: Schedule, num_iters: int, per_epoch: int) -> Non
         return
     half = schedule.factors(np.array([num_iters // 2]), num_iters, per_epoch)[0]
     if half < NEARLY_NOTHING:
-        warnings.warn(
+        advise(
             f"a decay of {schedule.factor:g} after each of {num_iters // per_epoch} epochs leaves the second "
             f"half of the training {half:.1g} of the learning rate: take a decay nearer to 1, or schedule='linear'",
             stacklevel=4,

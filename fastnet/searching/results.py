@@ -74,6 +74,7 @@ class Search:
     ----------
     results : {values of a point: (train_accuracy, val_accuracy)}, in the grid's order; nan where there is no net
     table : a dictionary for each point, the best first and failures last; `pandas.DataFrame(search.table)` takes it
+        Its `reason` says why a point failed, where it diverged, or what `train` would have warned of.
     best_net : the net of the best point
         It is first by `metric`, of equals the first in the grid's order.  None if no point was trained to its end.
     best_stats : what its train returned, or None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet import advice
 from fastnet.digests import digest
 from fastnet.divergence import DivergenceError
 from fastnet.searching.describing import described
@@ -92,7 +93,8 @@ class Plan:
 class Row:
     """What became of a point: a line of the journal, and of the table.
 
-    status : "done"; "stopped" by halving; "diverged": its numbers are nan; "failed": reason says with what
+    status : "done"; "stopped" by halving; "diverged": its numbers are nan; "failed"
+    reason : with what it failed, where it diverged; of others what train would have warned of, if anything
     loss : of the last iteration;  val_loss : on the validation set, without the L2 term
     iterations : how many it was trained for;  seconds : since it was made, without those in which it waited
     made, trained : digests of the net before and after
@@ -176,11 +178,14 @@ def attempt(plan: Plan, point: Point, data: Shared, watching: Callable[[Any], Wa
         net, rows, stats = plan.make(point), data.rows(), None
         made, watch = net_digest(net), watching(net)
         status, arguments = DONE, plan.training(point)
+        told: list[str] = []
         try:
-            stats = net.train(rows.X, rows.y, rows.X_val, rows.y_val, **arguments, threads=1, callback=watch)
+            with advice.heard_by(told.append):
+                stats = net.train(rows.X, rows.y, rows.X_val, rows.y_val, **arguments, threads=1, callback=watch)
         except Dropped:
             status = STOPPED
-        return Outcome(measure(net, rows, Row(status, made=made, seconds=seconds()), watch), net, stats)
+        row = Row(status, reason="; ".join(told), made=made, seconds=seconds())
+        return Outcome(measure(net, rows, row, watch), net, stats)
     except Stopped:
         raise
     except DivergenceError as error:

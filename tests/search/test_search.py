@@ -238,3 +238,17 @@ def test_the_function_is_there_without_an_import_of_its_own():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert result.stdout.startswith("False <function search")
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize("options", [{}, {"halving": 3}])
+def test_what_train_would_have_warned_of_stands_in_the_row_of_its_net(search, options):
+    """Of many nets a warning would not say which; here warnings are errors, and fail the net that has one."""
+    grid = {"learning_rate": [1e-7, 0.1, 0.5], "learning_rate_decay": [1.0, 0.5]}
+    build = partial(fastnet.TwoLayerNet, 2, 8, 3, std=1e-3)
+    found = search(grid, build, reg=0.0, num_iters=600, metric="val_loss", **options)
+    reasons = {(line["learning_rate"], line["learning_rate_decay"]): line["reason"] for line in found.table}
+    assert reasons[0.5, 1.0] == ""
+    assert all("a decay of 0.5 after each of" in reason for (_, decay), reason in reasons.items() if decay == 0.5)
+    if not options:
+        assert "the loss is still ln 3" in reasons[1e-7, 1.0]
+        assert "; after 600 iterations the loss is still ln 3" in reasons[1e-7, 0.5]
