@@ -300,6 +300,8 @@ def first_try(result: Result) -> str:
 
 # --- accuracy --------------------------------------------------------------------------------------------
 
+OFFICIAL = {"CIFAR-10": (50_000, 10_000), "Fashion-MNIST": (60_000, 10_000)}  # training and test images
+
 
 def accuracy(result: Result) -> str:
     """Test accuracy and seconds of every contestant, the quickest first, an image set after the other."""
@@ -317,7 +319,9 @@ def accuracy(result: Result) -> str:
         ]
         seeds = max(len(values) for _, _, values in rows)
         lines += [markdown((title, "seconds", "test accuracy", "lowest and highest"), cells), ""]
-        lines += [f"{found['train']:,} training and {found['test']:,} test images, {seeds} seeds."]
+        whole, copy = OFFICIAL[title], (found["train"], found["test"])
+        part = "" if copy == whole else f": all that are in this copy, of {whole[0]:,} and {whole[1]:,} officially"
+        lines += [f"{copy[0]:,} training and {copy[1]:,} test images{part}; {seeds} seeds."]
         lines += [f"Left out: {name}, {reason}." for name, reason in found["missing"].items()] + [""]
     return "\n".join([*lines, f"Seconds are medians, accuracies means.  {_run(result)}"])
 

@@ -130,7 +130,9 @@ def test_the_tables_and_the_picture_say_what_was_measured(tmp_path):
         "| JAX, fast | 3.0 | 0.6000 | 0.6000 to 0.6000 |\n| **fastnet, fast** | 5.0 | 0.6300 | 0.6100 to 0.6600 |"
         in text
     )
-    assert "50,000 training and 10,000 test images, 3 seeds." in text
+    assert "50,000 training and 10,000 test images; 3 seeds." in text
+    part = tables.accuracy({**head, "sets": {"CIFAR-10": {**one, "train": 45000}}})
+    assert "45,000 training and 10,000 test images: all that are in this copy, of 50,000 and 10,000 officially" in part
     assert "Left out: PyTorch, it is not there." in text
     assert "`python -m benchmarks.accuracy --some words`" in text
     values = {"all": [0.6, 0.62], "no shifts": [0.57, 0.58]}

@@ -2,11 +2,18 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from fastnet import plots
+
+
+def to_rgba(colour):
+    from matplotlib import colors
+
+    return colors.to_rgba(colour)
 
 
 def pixels(figure):
@@ -86,6 +93,30 @@ def test_decision_boundary_needs_points_in_a_plane(shape):
         plots.decision_boundary(Quadrants(), np.zeros(shape), np.zeros(shape[0], dtype=int))
 
 
+@pytest.mark.parametrize(
+    ("labels", "predicted", "complaint"),
+    [
+        (["a", "b"], 1, "y of shape .* expected integers"),
+        ([0, 1, 0], 1, "y of shape"),
+        ([0, -1], 1, "y go down to -1"),
+        ([0, 1], "a", "what the model predicts of shape .* expected integers"),
+    ],
+)
+def test_decision_boundary_needs_numbers_of_classes(labels, predicted, complaint):
+    model = SimpleNamespace(predict=lambda X: np.full(len(X), predicted))
+    with pytest.raises(ValueError, match=complaint):
+        plots.decision_boundary(model, np.eye(2), labels)
+
+
+def test_a_decision_boundary_far_from_zero_is_seen_with_all_digits():
+    """In float32 neighbours among points around 1e9 would be one."""
+    X = 1e9 + np.array([[-1.0, -1.0], [1.0, 1.0]])
+    seen = []
+    model = SimpleNamespace(predict=lambda X: (seen.append(X), (X[:, 0] > 1e9).astype(int))[1])
+    pixels(plots.decision_boundary(model, X, [0, 1]))
+    assert len(np.unique(seen[0][:, 0])) == 400
+
+
 def test_weight_tiles_show_each_unit_channel_first():
     # Two units of 3 x 2 x 2: the first is red at the top left alone, the second blue at the bottom right.
     W = np.full((12, 2), -1.0)
@@ -106,6 +137,15 @@ def test_weight_tiles_show_each_unit_channel_first():
         ]
     )
     np.testing.assert_array_equal(sheet, expected)
+
+
+def test_what_is_between_weight_tiles_lets_the_ground_through():
+    """On dark axes it is dark, with the places that have no tile."""
+    sheet = plots.weight_tiles(np.eye(4)[:, :3], (2, 2)).axes[0].images[0].get_array()
+    assert sheet.shape == (7, 7, 4)
+    tiles = np.zeros((7, 7))
+    tiles[1:3, 1:3] = tiles[1:3, 4:6] = tiles[4:6, 1:3] = 1
+    np.testing.assert_array_equal(sheet[:, :, 3], tiles)
 
 
 @pytest.mark.parametrize("image_shape", [(1, 2, 2), (2, 2)])
@@ -156,6 +196,17 @@ def test_a_confusion_matrix_counts_rows_by_class_and_prediction():
     pixels(figure)
 
 
+def test_counts_are_read_on_their_squares_though_none_is_deep():
+    """Dark on the light end of the colours, light on the dark one; the deepest square here is a third of a class."""
+    axes = plots.confusion_matrix([0, 0, 0, 1, 1, 1, 1], [0, 1, 2, 0, 1, 2, 3]).axes[0]
+    image = axes.images[0]
+    for text, value in zip(axes.texts, image.get_array().ravel(), strict=True):
+        ground, ink = (
+            np.dot(c[:3], [0.2126, 0.7152, 0.0722]) for c in (image.to_rgba(value), to_rgba(text.get_color()))
+        )
+        assert abs(ground - ink) > 0.35
+
+
 def test_a_class_without_rows_is_an_empty_row():
     figure = plots.confusion_matrix([0, 2], [0, 2])
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array()[1], [0, 0, 0])
@@ -168,7 +219,7 @@ def test_a_class_without_rows_is_an_empty_row():
         ([], [], None, "labels of shape"),
         ([0.5, 1.0], [0, 1], None, "labels of shape"),
         ([0, 2], [0, 1], ["a", "b"], "have 2 names"),
-        ([0, -1], [0, 1], None, "from 0 on"),
+        ([0, -1], [0, 1], None, "labels go down to -1, expected numbers from 0 on"),
     ],
 )
 def test_labels_that_cannot_be_counted_are_refused(labels, predicted, names, complaint):
@@ -198,8 +249,33 @@ def test_the_surest_mistakes_are_drawn_first():
     pixels(figure)
 
 
+@pytest.mark.parametrize(("image_shape", "size"), [((2, 6), (2, 6)), ((3, 6, 2), (6, 2))])
+def test_images_keep_their_proportions_wherever_they_are_drawn(image_shape, size):
+    from matplotlib.figure import Figure
+
+    wide = Figure(figsize=(9, 3)).subplots()
+    X = np.full((7, np.prod(image_shape)), 9, np.uint8)
+    for ax in (None, wide):
+        figure = plots.misclassified(Sure(), X, [0] * 7, image_shape, ax=ax)
+        pixels(figure)
+        boxes = [image.get_window_extent() for image in figure.axes[0].images]
+        for box in boxes:
+            np.testing.assert_allclose(box.height / box.width, size[0] / size[1], rtol=1e-6)
+        assert boxes[0].x1 < boxes[1].x0
+        assert boxes[0].y0 > boxes[5].y1
+
+
 def test_without_mistakes_none_is_drawn():
     assert texts(plots.misclassified(Sure(), np.full((3, 4), 9, np.uint8), [1, 1, 1], (2, 2))) == ["none"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "complaint"),
+    [(["cat"] * 3, None, "y of shape"), ([0, 1, 0], ["cat"], "labels up to 1 have 1 names")],
+)
+def test_images_whose_classes_cannot_be_told_are_refused(labels, names, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        plots.misclassified(Sure(), np.zeros((3, 4), np.uint8), labels, (2, 2), names)
 
 
 @pytest.mark.parametrize(("shape", "complaint"), [((3, 2, 2), "are not images"), ((2, 2, 1), "of 1 or 3 channels")])

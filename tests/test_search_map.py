@@ -96,7 +96,12 @@ def test_it_draws_into_axes_that_are_given():
     assert len(right.images) == 1
 
 
-@pytest.mark.parametrize("names", [[], ["rate"], ["reg", "learning_rate", "reg"]])
+@pytest.mark.parametrize("names", [[], ["rate"], ["reg", "reg"], ["reg", "learning_rate", "reg"]])
 def test_names_that_cannot_be_drawn(names):
     with pytest.raises(ValueError, match="expected one or two of learning_rate, reg"):
         plots.search_map(TWO([0.1] * 6), names)
+
+
+def test_a_search_of_which_nothing_had_finished_is_refused():
+    with pytest.raises(ValueError, match="no finished combination"):
+        plots.search_map(replace(TWO([0.1] * 6), finished=()))

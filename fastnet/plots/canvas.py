@@ -1,8 +1,12 @@
-"""Figures, axes and colours: what all pictures share."""
+"""Figures, axes and colours, and labels: what all pictures share."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,3 +57,19 @@ def legend(axes: Axes, given: Axes | None) -> None:
         figure_of(axes).legend(loc="outside upper left", ncols=2, frameon=False)
     else:
         axes.legend(frameon=False)
+
+
+def labels_of(what: str, values: ArrayLike, rows: int) -> NDArray[Any]:
+    """The labels of so many rows.  Raises ValueError, which calls them `what`, for anything but integers from 0 on."""
+    found = np.asarray(values)
+    if found.shape != (rows,) or found.dtype.kind not in "iu" or not rows:
+        raise ValueError(f"{what} of shape {found.shape} and dtype {found.dtype}, expected integers, one a row")
+    if found.min() < 0:
+        raise ValueError(f"{what} go down to {found.min()}, expected numbers from 0 on")
+    return found
+
+
+def require_names(names: Sequence[str], classes: int) -> None:
+    """Raise ValueError where there are fewer names than classes."""
+    if len(names) < classes:
+        raise ValueError(f"labels up to {classes - 1} have {len(names)} names, expected a name for each")

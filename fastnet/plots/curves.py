@@ -44,7 +44,7 @@ def loss_curve(
     if len(val_loss_history) and iterations_per_epoch is None:
         raise ValueError("val_loss_history has no place without iterations_per_epoch: expected both")
     axes = axes_of(ax, 6.6, 3.8)
-    axes.plot(losses, color=PALETTE[0], alpha=0.3, linewidth=0.8, label="each iteration")
+    axes.plot(losses, color=PALETTE[0], alpha=0.5, linewidth=0.8, label="each iteration")
     axes.plot(_running_mean(losses), color=PALETTE[0], linewidth=1.8, label="running mean")
     if iterations_per_epoch is not None and len(val_loss_history):
         places = iterations_per_epoch * np.arange(1, len(val_loss_history) + 1)

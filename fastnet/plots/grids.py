@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fastnet.plots.canvas import FAINT, INK, PALETTE, axes_of, figure_of
+from fastnet.plots.canvas import FAINT, INK, PALETTE, axes_of, figure_of, labels_of, require_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
     from fastnet.searching import Search
 
@@ -35,11 +36,13 @@ def search_map(search: Search, names: Sequence[str] | None = None, ax: Axes | No
     Raises
     ------
     ValueError
-        A name that is not in the grid, or more than two.
+        A name that is not in the grid, or twice, or more than two; and a search of which nothing had finished.
     """
+    if not search.finished:
+        raise ValueError("the search has no finished combination, expected at least one")
     known = list(search.finished[0][0].values)
     names = known[:2] if names is None else list(names)
-    if not 1 <= len(names) <= 2 or not set(names) <= set(known):
+    if not 1 <= len(names) <= 2 or len(set(names)) < len(names) or not set(names) <= set(known):
         raise ValueError(f"names are {', '.join(names)}, expected one or two of {', '.join(known)}")
     across, down = names[-1], names[0]
     best: dict[tuple[Any, Any], float] = {}
@@ -50,8 +53,8 @@ def search_map(search: Search, names: Sequence[str] | None = None, ax: Axes | No
     cells = np.array([[best.get((r, c), np.nan) for c in columns] for r in rows])
     ax = axes_of(ax, 1.6 + 0.9 * len(columns), 1.3 + 0.7 * len(rows))
     ax.set_facecolor(FAINT)  # of squares without an accuracy, on dark axes as well
-    ax.imshow(np.ma.masked_invalid(cells), cmap="viridis", aspect="auto")
-    _write(ax, cells, [[f"{cell:.3f}" for cell in row] for row in cells])
+    image = ax.imshow(np.ma.masked_invalid(cells), cmap="viridis", aspect="auto")
+    _write(ax, image, [[f"{cell:.3f}" for cell in row] for row in cells])
     if search.best_point is not None:
         best_down = search.best_point[down] if len(names) == 2 else None
         _frame(ax, rows.index(best_down), columns.index(search.best_point[across]))
@@ -88,22 +91,19 @@ def confusion_matrix(
     ValueError
         Arrays that are not of one length, or labels that have no name.
     """
-    own, given = (np.asarray(values) for values in (labels, predicted))
-    for what, values in (("labels", own), ("predicted", given)):
-        if values.ndim != 1 or values.dtype.kind not in "iu" or len(values) != len(own) or not len(values):
-            raise ValueError(f"{what} of shape {values.shape} and dtype {values.dtype}, expected integers, one a row")
+    own = labels_of("labels", labels, np.size(labels))
+    given = labels_of("predicted", predicted, len(own))
     classes = int(max(own.max(), given.max())) + 1
     if names is None:
         names = [str(label) for label in range(classes)]
-    if len(names) < classes or min(own.min(), given.min()) < 0:
-        raise ValueError(f"labels up to {classes - 1} have {len(names)} names, expected a name for each, from 0 on")
+    require_names(names, classes)
     counts = np.zeros((len(names), len(names)), np.int64)
     np.add.at(counts, (own, given), 1)
     parts = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = 1.8 + 0.55 * len(names)
     ax = axes_of(ax, size, size)
-    ax.imshow(parts, cmap="viridis", vmin=0.0, vmax=1.0)
-    _write(ax, parts, [[str(count) for count in row] for row in counts])
+    image = ax.imshow(parts, cmap="viridis", vmin=0.0, vmax=1.0)
+    _write(ax, image, [[str(count) for count in row] for row in counts])
     ax.set_xticks(range(len(names)), names, rotation=45, ha="right")
     ax.set_yticks(range(len(names)), names)
     ax.set_xlabel("predicted")
@@ -112,16 +112,13 @@ def confusion_matrix(
     return figure_of(ax)
 
 
-def _write(ax: Axes, cells: NDArray[np.float64], texts: list[list[str]]) -> None:
-    """Write a text into each cell, in the colour that is read on it."""
-    finite = np.isfinite(cells)
-    low, high = (cells[finite].min(), cells[finite].max()) if finite.any() else (0.0, 0.0)
-    for (row, column), value in np.ndenumerate(cells):
-        if np.isfinite(value):
-            light = value - low > 0.6 * (high - low) > 0
-            ax.text(column, row, texts[row][column], ha="center", va="center", color="black" if light else "white")
-        else:
-            ax.text(column, row, "none", ha="center", va="center", color=INK)
+def _write(ax: Axes, image: AxesImage, texts: list[list[str]]) -> None:
+    """Write a text into each cell, in the colour that is read on it; "none" where there is no number."""
+    depths = np.ma.asarray(image.norm(image.get_array()))  # type: ignore[arg-type,var-annotated]  # it has an array
+    for (row, column), absent in np.ndenumerate(np.ma.getmaskarray(depths)):
+        light = not absent and depths[row, column] > 0.6
+        text, ink = ("none", INK) if absent else (texts[row][column], "black" if light else "white")
+        ax.text(column, row, text, ha="center", va="center", color=ink)
 
 
 def _frame(ax: Axes, row: int, column: int) -> None:

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet.plots.canvas import DPI, axes_of, figure_of, new_figure
+from fastnet.plots.canvas import DPI, axes_of, figure_of, labels_of, new_figure, require_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+IMAGE, WORDS = 0.84, 0.42  # the width of an image and the height of the words above it, in parts of a cell's width
 
 
 class Prober(Protocol):
@@ -50,7 +53,7 @@ def weight_tiles(W: ArrayLike, image_shape: tuple[int, ...], ax: Axes | None = N
         # A whole number of dots a weight: every weight is a crisp square.  Without axes a notebook would show nothing.
         dots = max(1, 1000 // max(rows, columns))
         ax = new_figure(columns * dots / DPI, rows * dots / DPI, layout=None).add_axes((0.0, 0.0, 1.0, 1.0))
-    ax.imshow(sheet, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
+    ax.imshow(sheet, interpolation="nearest")
     ax.set_axis_off()
     return figure_of(ax)
 
@@ -84,20 +87,22 @@ def misclassified(
     Raises
     ------
     ValueError
-        The shapes do not fit, or the number of channels cannot be drawn.
+        The shapes do not fit, the number of channels cannot be drawn, or a class has no name.
     """
-    rows, labels = np.asarray(X), np.asarray(y)
-    if labels.shape != (len(rows),):
-        raise ValueError(f"y has shape {labels.shape}, expected ({len(rows)},), a label for each row of X")
+    rows = np.asarray(X)
+    labels = labels_of("y", y, len(rows))
     probabilities = np.asarray(model.predict_proba(rows))
     given, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    if names is not None:
+        require_names(names, max(probabilities.shape[1], int(labels.max()) + 1))
     wrong = np.flatnonzero(given != labels)
     chosen = wrong[np.argsort(-sure[wrong], kind="stable")][:count]
     tiles = _images(rows[chosen], image_shape)
     across = max(1, min(5, len(chosen)))
     down = max(1, -(-len(chosen) // across))
-    ax = axes_of(ax, 1.5 * across, 1.9 * down)
-    ax.set(xlim=(0, across), ylim=(down, 0))
+    height = IMAGE * tiles.shape[1] / tiles.shape[2]
+    cell = height + WORDS  # of width 1
+    ax = axes_of(ax, 1.5 * across, 1.5 * cell * down)
     ax.set_axis_off()
 
     def name(label: int) -> str:
@@ -105,13 +110,14 @@ def misclassified(
 
     for k, (row, tile) in enumerate(zip(chosen, tiles, strict=True)):
         i, j = divmod(k, across)
-        place = (j + 0.1, j + 0.9, i + 0.95, i + 0.35)
-        ax.imshow(tile, cmap="gray", vmin=0.0, vmax=1.0, extent=place, interpolation="nearest", aspect="auto")
+        top, left = i * cell + WORDS, j + (1 - IMAGE) / 2
+        place = (left, left + IMAGE, top + height, top)
+        ax.imshow(tile, cmap="gray", vmin=0.0, vmax=1.0, extent=place, interpolation="nearest")
         text = f"{name(int(given[row]))}, {sure[row]:.0%}\nis {name(int(labels[row]))}"
-        ax.text(j + 0.5, i + 0.3, text, ha="center", va="bottom", fontsize="small")
-    ax.set(xlim=(0, across), ylim=(down, 0))
+        ax.text(j + 0.5, top - 0.03, text, ha="center", va="bottom", fontsize="small")
+    ax.set(xlim=(0, across), ylim=(down * cell, 0), aspect="equal")
     if not len(chosen):
-        ax.text(0.5, 0.5, "none", ha="center", va="center")
+        ax.text(0.5, cell / 2, "none", ha="center", va="center")
     return figure_of(ax)
 
 
@@ -146,12 +152,16 @@ def _drawable(image_shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _sheet(tiles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Lay tiles out in a grid as near to a square as their number allows, with white lines between them."""
-    count, rows, columns, channels = tiles.shape
+    """Lay tiles out in a grid as near to a square as their number allows; what is between them lets the ground through.
+
+    (count, rows, columns, channels) -> (.., .., 4): red, green, blue and opacity.
+    """
+    count, rows, columns, _ = tiles.shape
     across = int(np.ceil(np.sqrt(count)))
     down = -(-count // across)
-    sheet = np.ones((down * (rows + 1) + 1, across * (columns + 1) + 1, channels))
+    sheet = np.zeros((down * (rows + 1) + 1, across * (columns + 1) + 1, 4))
     for k, tile in enumerate(tiles):
         top, left = (k // across) * (rows + 1) + 1, (k % across) * (columns + 1) + 1
-        sheet[top : top + rows, left : left + columns] = tile
-    return sheet if channels == 3 else sheet[:, :, 0]
+        sheet[top : top + rows, left : left + columns, :3] = tile
+        sheet[top : top + rows, left : left + columns, 3] = 1.0
+    return sheet

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet.plots.canvas import PALETTE, axes_of, figure_of, label
+from fastnet.plots.canvas import PALETTE, axes_of, figure_of, label, labels_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,13 +39,14 @@ def decision_boundary(model: Predictor, X: ArrayLike, y: ArrayLike, ax: Axes | N
     Raises
     ------
     ValueError
-        The points do not lie in a plane.
+        The points do not lie in a plane, or y, or what the model predicts, are no numbers of classes.
     """
-    points, labels = np.asarray(X, dtype=np.float64), np.asarray(y)
+    points = np.asarray(X, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or not len(points):
         raise ValueError(f"a decision boundary needs points of shape (N, 2), got {points.shape}")
-    axes = axes_of(ax, 5.4, 5.4)
+    labels = labels_of("y", y, len(points))
     xs, ys, regions = _regions(model, points)
+    axes = axes_of(ax, 5.4, 5.4)
     classes = int(max(labels.max(), regions.max())) + 1
     colours = [PALETTE[k % len(PALETTE)] for k in range(classes)]
     axes.contourf(xs, ys, regions, levels=np.arange(classes + 1) - 0.5, colors=colours, alpha=0.3)
@@ -62,5 +63,5 @@ def _regions(model: Predictor, points: NDArray[Any]) -> tuple[NDArray[Any], NDAr
     low, high = points.min(axis=0), points.max(axis=0)
     reach = 0.55 * float(np.max(high - low)) or 1.0
     xs, ys = (np.linspace(centre - reach, centre + reach, 400) for centre in (low + high) / 2)
-    grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2).astype(np.float32)
-    return xs, ys, np.asarray(model.predict(grid)).reshape(len(ys), len(xs))
+    grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
+    return xs, ys, labels_of("what the model predicts", model.predict(grid), len(grid)).reshape(len(ys), len(xs))

@@ -61,7 +61,9 @@ class LogUniform:
     def draw(self, rng: np.random.Generator) -> float | int:
         """One number."""
         number = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
-        return min(max(round(number), math.ceil(self.low)), math.floor(self.high)) if self.integer else number
+        if self.integer:
+            return min(max(round(number), math.ceil(self.low)), math.floor(self.high))
+        return min(max(number, self.low), self.high)  # its logarithm was rounded
 
 
 @dataclass(frozen=True, eq=False)

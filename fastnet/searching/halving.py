@@ -20,7 +20,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from fastnet.searching.grid import Point
-from fastnet.searching.results import Clock
+from fastnet.searching.results import Clock, SearchError
 from fastnet.searching.trial import Dropped, Outcome, Plan, Row, Rows, Stopped, Watch, attempt, validate
 
 if TYPE_CHECKING:
@@ -76,7 +76,15 @@ class _Runner:
         self._race = race
         self._words: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="fastnet search", daemon=True)
-        self._thread.start()
+
+    def start(self) -> None:
+        """Begin, as soon as there is a place.  Raises SearchError where the system has no thread for it."""
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise SearchError(
+                f"halving takes a thread for each net, and the system gives no more ({error}): search fewer nets"
+            ) from error
 
     def go_on(self, wanted: bool) -> None:
         """Train to the next rung, or stop and be measured."""
@@ -85,7 +93,8 @@ class _Runner:
     def leave(self) -> None:
         """End unmeasured, as soon as the training next returns from compiled code."""
         self._words.put(False)
-        self._thread.join()
+        if self._thread.ident is not None:  # it was started
+            self._thread.join()
 
     def at_rung(self, watch: Watch) -> None:
         """Tell the score, leave the place to another, and wait for the word."""
@@ -161,8 +170,10 @@ def halved(
     ) - sum(row.iterations for row in known.values())
     try:
         for rung in range(len(rungs.iterations)):
-            if rung == 0:
-                runners += [_Runner(race, point) for point in points if point.number not in known]
+            for point in points if rung == 0 else []:
+                if point.number not in known:
+                    runners.append(_Runner(race, point))  # before it starts: what ends this loop ends it, too
+                    runners[-1].start()
             running = [runner for runner in runners if runner not in ended]
             for runner in running if rung else []:
                 runner.go_on(True)

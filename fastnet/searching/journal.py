@@ -37,13 +37,12 @@ class Journal:
     """One file, open for appending, by one search at a time.
 
     Raises OSError where it is no regular file, cannot be written or is in use by another search, ValueError where it is
-    another search's or no journal at all.
+    another search's, no journal at all, or not named by a str or a Path.
     """
 
     def __init__(self, path: str | PathLike[str], search: Mapping[str, Any]) -> None:
+        files.regular_or_new(path)
         self.path = Path(path)
-        if self.path.exists():
-            files.regular_or_new(path)
         self.best_path = self.path.with_name(f"{self.path.name}.best.npz")
         with ExitStack() as opened:
             opened.enter_context(locks.locked(path))

@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -133,3 +134,10 @@ print(described([functions, fastnet.Adam(), np.arange(5), np.float32, complex(1,
 def test_an_object_without_a_lasting_description_is_refused():
     with pytest.raises(ValueError, match="cannot be told from others"):
         described(number for number in [1])
+
+
+def test_what_is_drawn_stays_between_its_bounds_though_logarithms_are_rounded():
+    """exp(log(x)) may be the number before x, or the one behind it."""
+    bounds = next((x, np.nextafter(x, 9)) for x in 0.1 * np.arange(1, 90) if not x <= math.exp(math.log(x)))
+    ends = SimpleNamespace(uniform=lambda low, high: low)
+    assert LogUniform(*bounds).draw(ends) == bounds[0]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastnet
+from fastnet.searching import SearchError
 from fastnet.searching.grid import check_grid, make_points
 from fastnet.searching.halving import Rungs
 
@@ -195,3 +196,26 @@ def test_what_halving_cannot_do_is_refused(search, trained, options, complaint):
     with pytest.raises(ValueError, match=complaint):
         search(**options)
     assert trained == []
+
+
+@pytest.mark.parametrize(
+    ("failure", "told", "match"),
+    [(RuntimeError("can't start new thread"), SearchError, "takes a thread for each net.*search fewer nets"),
+     (KeyboardInterrupt(), KeyboardInterrupt, None)],
+)  # fmt: skip
+def test_what_ends_the_starting_of_nets_ends_those_that_run(search, monkeypatch, failure, told, match):
+    """They would wait at their first rung for good."""
+    start, started = threading.Thread.start, []
+
+    def sometimes(thread):
+        if thread.name == "fastnet search":
+            if len(started) == 3:
+                raise failure
+            started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", sometimes)
+    with pytest.raises(told, match=match):
+        search(GRID, halving=2, **SETTINGS)
+    assert len(started) == 3
+    assert not any(thread.is_alive() for thread in started)

@@ -230,9 +230,12 @@ def test_a_damaged_line_in_the_middle_is_named(search, file, damage):
 
 
 def test_a_journal_that_cannot_be_written_is_told_before_any_training(search, tmp_path, trained):
-    for path in (tmp_path, tmp_path / "nowhere" / "search.jsonl"):
-        with pytest.raises(OSError, match=path.name):
+    for path, name in ((tmp_path, tmp_path.name), (tmp_path / "nowhere" / "search.jsonl", "no such folder.*nowhere")):
+        with pytest.raises(OSError, match=name):
             search(journal=path)
+    for name in (3, b"search.jsonl", ""):
+        with pytest.raises(ValueError, match=f"{name!r} is no name of a file"):
+            search(journal=name)
     assert trained == []
 
 
