@@ -153,7 +153,7 @@ def test_a_dask_cluster_gives_the_same(run, npz):
     [
         (("--dask", "tcp://127.0.0.1:1"), "no Dask scheduler answers at tcp://127.0.0.1:1"),
         (("--validation", "0"), "--validation is 0, expected rows to choose by"),
-        (("--journal", "nowhere/j.jsonl"), "nowhere/j.jsonl: No such file or directory"),
+        (("--journal", "nowhere/j.jsonl"), "nowhere: no such folder"),
         (("--journal", "."), "a folder, expected a regular file"),
         (("--learning-rate", "1e38", "1e37"), "no combination could be trained: 6 diverged"),
     ],
