@@ -50,7 +50,7 @@ def search(
 
     Parameters
     ----------
-    build : function of keyword arguments that returns an untrained model
+    build : function of keyword arguments that returns an untrained model, a new one each time
         functools.partial(fastnet.TwoLayerNet, 3072, 80, 10), or a function that sets `normalization` as well.  It is
         given `seed=`, derived from the combination and the search's seed, if it takes one that is not in grid and not
         yet given by a partial.

@@ -10,12 +10,15 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import advice
+from fastnet.classifier import Classifier
 from fastnet.digests import digest
 from fastnet.divergence import DivergenceError
 from fastnet.searching.describing import described
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 History = dict[str, Any]
+
+_tried: WeakSet[Classifier] = WeakSet()  # nets of this process
+_lock = Lock()
 
 STATUSES = DONE, STOPPED, DIVERGED, FAILED = "done", "stopped", "diverged", "failed"
 METRICS = {"val_accuracy": 1.0, "val_loss": -1.0}  # with the sign that makes more of it better
@@ -63,11 +69,16 @@ class Plan:
     metric: str
 
     def make(self, point: Point) -> Any:
-        """The untrained net of a point."""
+        """The untrained net of a point.  Raises ValueError where build returns anything else than a net."""
         arguments = {name: value for name, value in point.values.items() if name in self.to_build}
         if self.seeds and "seed" not in point.values:
             arguments["seed"] = point.seed
-        return self.build(**arguments)
+        net = self.build(**arguments)
+        if not isinstance(net, Classifier):
+            raise ValueError(
+                f"build returned an object of type {type(net).__name__}, expected a TwoLayerNet or a SoftmaxClassifier"
+            )
+        return net
 
     def training(self, point: Point) -> dict[str, Any]:
         """The arguments of train for a point; num_iters may be a function of its values."""
@@ -175,7 +186,7 @@ def attempt(plan: Plan, point: Point, data: Shared, watching: Callable[[Any], Wa
         return Outcome(Row(status, reason=reason, made=made, iterations=iterations, seconds=seconds()))
 
     try:
-        net, rows, stats = plan.make(point), data.rows(), None
+        net, rows, stats = _new(plan.make(point)), data.rows(), None
         made, watch = net_digest(net), watching(net)
         status, arguments = DONE, plan.training(point)
         told: list[str] = []
@@ -192,6 +203,15 @@ def attempt(plan: Plan, point: Point, data: Shared, watching: Callable[[Any], Wa
         return failed(DIVERGED, f"iteration {error.iteration} left the finite numbers")
     except Exception as error:  # build is the user's: it may raise anything, and one row is all that it costs
         return failed(FAILED, f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
+def _new(net: Classifier) -> Classifier:
+    """The net.  Raises ValueError for one that a trial had before: it would go on from what that has left."""
+    with _lock:
+        if net in _tried:
+            raise ValueError("build returned the same net twice, expected a new one each time, as a copy.deepcopy")
+        _tried.add(net)
+    return net
 
 
 def measure(net: Any, rows: Rows, row: Row, watch: Watch) -> Row:

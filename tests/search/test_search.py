@@ -11,8 +11,10 @@ import pandas
 import pytest
 
 import fastnet
+from fastnet.searching import SearchError
 from fastnet.searching.grid import check_grid, make_points
 from fastnet.searching.trial import Plan, Rows, Watch, always, attempt
+from fastnet.sklearn import TwoLayerClassifier
 
 
 def trained_alone(point, seed, clouds, **settings):
@@ -252,3 +254,28 @@ def test_what_train_would_have_warned_of_stands_in_the_row_of_its_net(search, op
     if not options:
         assert "the loss is still ln 3" in reasons[1e-7, 1.0]
         assert "; after 600 iterations the loss is still ln 3" in reasons[1e-7, 0.5]
+
+
+WRONG_BUILDS = {
+    "an estimator": (TwoLayerClassifier, "build returned an object of type TwoLayerClassifier, expected"),
+    "nothing": (lambda: None, "build returned an object of type NoneType, expected a TwoLayerNet"),
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"halving": 3}], ids=["all", "halving"])
+@pytest.mark.parametrize("name", WRONG_BUILDS)
+def test_a_build_that_returns_no_net_is_told(search, name, options):
+    build, complaint = WRONG_BUILDS[name]
+    with pytest.raises(SearchError, match=f"6 failed, the first with ValueError: {complaint}"):
+        search(build=lambda: build(), **options)
+
+
+@pytest.mark.parametrize("options", [{"workers": 1}, {"workers": 2}, {"halving": 3}], ids=["one", "two", "halving"])
+def test_a_net_is_trained_once_though_build_returns_it_again(search, build, clouds, options):
+    """One after another they would go on where the one before stopped, and the best net be the last of them."""
+    net = build(seed=0)
+    found = search(build=lambda: net, **options)
+    assert sum(line["status"] == "failed" for line in found.table) == 5
+    assert "ValueError: build returned the same net twice" in found.table[-1]["reason"]
+    X_val, y_val = clouds[2:]
+    assert found.best_val == np.mean(net.predict(X_val) == y_val)
