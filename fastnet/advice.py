@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+SCALING = "Normalization.fit(X, scale=True), on the command line --normalize standard"
+
 _listener: ContextVar[Callable[[str], object] | None] = ContextVar("listener", default=None)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.advice import SCALING
 from fastnet.interrupts import uninterrupted
 
 History = dict[str, list[float]]
@@ -41,7 +42,7 @@ class DivergenceError(FloatingPointError):
         before = "" if loss is None else f" (the loss before: {loss:.6g})"
         super().__init__(
             f"training diverged: iteration {iteration} left the finite numbers{before}.  Take a smaller learning rate, "
-            "or features of one size: Normalization.fit(X, scale=True)"
+            f"or features of one size: {SCALING}"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fastnet.advice import advise
+from fastnet.advice import SCALING, advise
 
 LEAST_STEPS = 200  # fewer are a trial, of which nobody expects anything
 STANDSTILL = 0.01  # of ln C: a mean loss so near to it knows next to nothing
@@ -28,7 +28,7 @@ def complaint(losses: Sequence[float], classes: int) -> str | None:
     if end > FAR * max(losses[0], guessing):
         return (
             f"after {len(losses)} iterations the loss is {end:.4g}, far above the {losses[0]:.4g} that it began with: "
-            "take a smaller learning rate, or scale the features: Normalization.fit(X, scale=True)"
+            f"take a smaller learning rate, or scale the features: {SCALING}"
         )
     return None
 
