@@ -18,6 +18,8 @@ import numpy as np
 
 from fastnet.digests import digest
 
+_PLAIN = (bool, int, float, str, np.generic, np.ndarray)
+
 
 def described(value: Any) -> Any:
     """The value in JSON's types.  Large ones stand as digests, objects as their types and fields.
@@ -54,10 +56,23 @@ def described(value: Any) -> Any:
 
 
 def _function(function: types.FunctionType) -> list[Any]:
-    """A function by its code, which two of one name may not share, and by what it has been given beforehand."""
+    """A function by its code, which two of one name may not share, and by what it has been given beforehand.
+
+    So are the numbers, texts and arrays of its module that it names, and the code of the functions there.
+    """
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     name = f"{function.__module__}.{function.__qualname__}"
-    return [name, _code(function.__code__), described([cells, function.__defaults__, function.__kwdefaults__])]
+    known = {word: function.__globals__.get(word) for word in _names(function.__code__)}
+    values = {word: value for word, value in known.items() if isinstance(value, _PLAIN)}
+    codes = {word: _code(value.__code__) for word, value in known.items() if isinstance(value, types.FunctionType)}
+    told = described([cells, function.__defaults__, function.__kwdefaults__, values, codes])
+    return [name, _code(function.__code__), told]
+
+
+def _names(code: types.CodeType) -> list[str]:
+    """What the code names outside of itself: globals, and attributes."""
+    inner = [name for constant in code.co_consts if isinstance(constant, types.CodeType) for name in _names(constant)]
+    return sorted({*code.co_names, *inner})
 
 
 def _code(code: types.CodeType) -> str:

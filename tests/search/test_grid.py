@@ -116,6 +116,21 @@ def test_different_values_have_different_descriptions():
     assert len({repr(described(value)) for value in DIFFERENT}) == len(DIFFERENT)
 
 
+def of_module(**names):
+    """A function of a module with these names."""
+    exec("def function(x):\n    return [helper(x) * PACE for _ in x]", names)
+    return names["function"]
+
+
+def test_functions_are_told_apart_by_what_their_module_holds():
+    """A journal must not go on when the number above the schedule has been edited."""
+    helper, other = (lambda x: x), (lambda x: -x)
+    one = described(of_module(PACE=0.5, helper=helper, UNUSED=1))
+    assert one == described(of_module(PACE=0.5, helper=helper, UNUSED=2))
+    others = [{"PACE": 0.6, "helper": helper}, {"PACE": 0.5, "helper": other}, {"PACE": np.arange(2), "helper": helper}]
+    assert len({repr(value) for value in [one, *(described(of_module(**names)) for names in others)]}) == 4
+
+
 def test_a_description_is_the_same_in_another_process():
     """Strings hash differently there, which the order of a set shows."""
     code = """
