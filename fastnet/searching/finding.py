@@ -12,7 +12,7 @@ import fastnet
 from fastnet.searching.grid import Point
 from fastnet.searching.journal import Journal
 from fastnet.searching.results import Clock, Search, SearchError, SearchProgress, line, rank
-from fastnet.searching.trial import DIVERGED, DONE, FAILED, Outcome, Plan, Row, Rows, net_digest
+from fastnet.searching.trial import DIVERGED, DONE, FAILED, STOPPED, Outcome, Plan, Row, Rows, net_digest
 
 Callback = Callable[[SearchProgress], object]
 
@@ -79,8 +79,10 @@ class Finding:
             ends = [row.status for row in in_order]
             reasons = [row.reason for row in in_order if row.status == FAILED]
             first = f", the first with {reasons[0]}" if reasons else "; try smaller learning rates"
+            stopped = f", {ends.count(STOPPED)} were stopped on the way" if STOPPED in ends else ""
             raise SearchError(
-                f"no combination could be trained: {ends.count(DIVERGED)} diverged, {len(reasons)} failed{first}"
+                f"no combination was trained to its end: {ends.count(DIVERGED)} diverged, {len(reasons)} failed"
+                f"{stopped}{first}"
             )
         if self._net is None and self._journal is not None:
             self._net = self._saved(self._journal, self.rows[self._best])

@@ -155,7 +155,7 @@ def test_a_dask_cluster_gives_the_same(run, npz):
         (("--validation", "0"), "--validation is 0, expected rows to choose by"),
         (("--journal", "nowhere/j.jsonl"), "nowhere: no such folder"),
         (("--journal", "."), "a folder, expected a regular file"),
-        (("--learning-rate", "1e38", "1e37"), "no combination could be trained: 6 diverged"),
+        (("--learning-rate", "1e38", "1e37"), "no combination was trained to its end: 6 diverged"),
     ],
 )
 def test_what_cannot_be_is_one_line(run, npz, words, complaint, monkeypatch):

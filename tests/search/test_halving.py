@@ -219,3 +219,12 @@ def test_what_ends_the_starting_of_nets_ends_those_that_run(search, monkeypatch,
         search(GRID, halving=2, **SETTINGS)
     assert len(started) == 3
     assert not any(thread.is_alive() for thread in started)
+
+
+def test_a_halving_whose_last_net_diverges_says_how_many_were_stopped(search):
+    def schedule(iterations):
+        return np.where(iterations < 45, 1e-3, 1e30)
+
+    with pytest.raises(SearchError, match="to its end: 1 diverged, 0 failed, 7 were stopped on the way; try") as caught:
+        search({"reg": np.linspace(0, 0.1, 8).tolist()}, halving=2, schedule=schedule, **SETTINGS)
+    assert len(caught.value.search.results) == 8
