@@ -59,11 +59,18 @@ def _bars(figure: Any, result: dict[str, Any], rows: list[Row]) -> None:
 
 def _accuracies(figure: Any, sets: dict[str, Any]) -> None:
     for axes, (title, found) in zip(figure.subplots(len(sets), squeeze=False)[:, 0], sets.items(), strict=True):
+        libraries: dict[str, str] = {}  # and their markers: names at all dots would lie upon each other
         for name, contestant in found["contestants"].items():
             seconds, accuracy = contestant["seconds"], contestant["accuracy"]
-            colour = _colour(name)
-            axes.plot(seconds, accuracy, "o", markersize=4, color=colour)
-            axes.annotate(f" {name}", (max(seconds), median(accuracy)), fontsize=8, color=colour, va="center")
+            if not seconds:  # not measured yet
+                continue
+            library, _, recipe = name.partition(", ")
+            first = library not in libraries
+            marker, colour = libraries.setdefault(library, "os^Dv"[len(libraries)]), _colour(name)
+            axes.plot(seconds, accuracy, marker, markersize=4, color=colour, label=library if first else None)
+            if colour == OURS:
+                axes.annotate(f"  {recipe}", (max(seconds), median(accuracy)), fontsize=8, color=colour, va="center")
+        axes.legend(loc="lower right", frameon=False)  # who takes long is as accurate as its recipe
         axes.set_xscale("log")
         axes.margins(x=0.25)  # room for the names
         axes.set_title(title)

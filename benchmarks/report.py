@@ -15,6 +15,7 @@ from benchmarks import picture, tables
 from benchmarks.tables import Result
 
 ROOT = Path(__file__).parents[1]
+OF_A_RUN = ("command", "date")  # of a result's head; the rest is where it ran
 Text = Callable[[list[Result]], str]  # of the results of all kinds of machine, the newest first
 
 
@@ -51,6 +52,17 @@ def save(name: str, result: Result, root: Path = ROOT) -> None:
     folder = root / "benchmarks" / "results" / result["vector unit"].lower()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def begun(name: str, head: Result, root: Path = ROOT) -> Result:
+    """The result of that name to add to, under a new head: what was measured on this machine with these versions.
+
+    Else the head alone: seconds of two machines do not go into one table.
+    """
+    file = root / "benchmarks" / "results" / head["vector unit"].lower() / f"{name}.json"
+    found = json.loads(file.read_text()) if file.exists() else {}
+    same = all(found.get(key) == value for key, value in head.items() if key not in OF_A_RUN)
+    return {**found, **head} if same else dict(head)
 
 
 def render(name: str, root: Path = ROOT) -> Iterator[str]:

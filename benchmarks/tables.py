@@ -307,38 +307,54 @@ def accuracy(result: Result) -> str:
     """Test accuracy and seconds of every contestant, the quickest first, an image set after the other."""
     lines = []
     for title, found in result["sets"].items():
-        rows = sorted((median(c["seconds"]), name, c["accuracy"]) for name, c in found["contestants"].items())
+        measured = {name: own for name, own in found["contestants"].items() if own["seconds"]}
+        rows = sorted((median(own["seconds"]), name, own["accuracy"]) for name, own in measured.items())
         cells = [
             [
                 f"**{name}**" if name.startswith("fastnet") else name,
                 f"{seconds:.1f}",
                 f"{sum(values) / len(values):.4f}",
                 f"{min(values):.4f} to {max(values):.4f}",
+                str(len(values)),
             ]
             for seconds, name, values in rows
         ]
-        seeds = max(len(values) for _, _, values in rows)
-        lines += [markdown((title, "seconds", "test accuracy", "lowest and highest"), cells), ""]
-        whole, copy = OFFICIAL[title], (found["train"], found["test"])
-        part = "" if copy == whole else f": all that are in this copy, of {whole[0]:,} and {whole[1]:,} officially"
-        lines += [f"{copy[0]:,} training and {copy[1]:,} test images{part}; {seeds} seeds."]
-        lines += [f"Left out: {name}, {reason}." for name, reason in found["missing"].items()] + [""]
+        lines += [markdown((title, "seconds", "test accuracy", "lowest and highest", "seeds"), cells), ""]
+        lines += [_sizes_of(title, found["train"], found["test"])]
+        lines += [f"Left out: {name}, {reason}." for name, reason in found["missing"].items()]
+        unknown = [name for name in found["contestants"] if name not in {*measured, *found["missing"]}]
+        lines += [f"Not measured: {'; '.join(unknown)}."] if unknown else []
+        lines += [""]
     return "\n".join([*lines, f"Seconds are medians, accuracies means.  {_run(result)}"])
+
+
+def _sizes_of(title: str, train: int, test: int) -> str:
+    text = f"{train:,} training and {test:,} test images"
+    if (official := OFFICIAL.get(title)) in (None, (train, test)):
+        return f"{text}."
+    return f"{text}: the copy measured has no more, the official one {official[0]:,} and {official[1]:,}."
 
 
 def gains(result: Result) -> str:
     """What each ingredient is worth: the points that go or come where it is changed."""
-    means = {name: sum(values) / len(values) for name, values in result["accuracy"].items()}
+    measured = {name: own["accuracy"] for name, own in result["ingredients"].items() if own["accuracy"]}
+    means = {name: sum(values) / len(values) for name, values in measured.items()}
     whole = means["all"]
     cells = [
-        [name, f"{mean:.4f}", f"{100 * (mean - whole):+.1f}" if name != "all" else ""] for name, mean in means.items()
+        [
+            name,
+            f"{mean:.4f}",
+            f"{100 * (mean - whole):+.1f}" if name != "all" else "",
+            f"{min(measured[name]):.4f} to {max(measured[name]):.4f}",
+            str(len(measured[name])),
+        ]
+        for name, mean in means.items()
     ]
-    seeds = len(result["accuracy"]["all"])
     lines = [
-        markdown(("", "accuracy", "points"), cells),
+        markdown(("", "accuracy", "points", "lowest and highest", "seeds"), cells),
         "",
         f"{result['hidden_size']:,} hidden units, {result['epochs']} epochs of {result['train']:,} images; "
-        f"{result['held_out']:,} held-out images, means of {seeds} seeds.  {_run(result)}",
+        f"{result['held_out']:,} held-out images, means of all seeds.  {_run(result)}",
     ]
     return "\n".join(lines)
 

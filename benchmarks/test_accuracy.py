@@ -1,12 +1,15 @@
 """The benchmark of accuracy, small: everyone learns the same images; tables and picture say what was measured."""
 
+import json
+import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 import fastnet
-from benchmarks import accuracy, machine, picture, tables
+from benchmarks import accuracy, machine, picture, report, tables
 from benchmarks.contestants import Unavailable, recipe, recipe_jax, recipe_pytorch
 from fastnet.recipes import Settings
 from fastnet.schedules import Constant
@@ -75,20 +78,80 @@ def test_plans_are_whole_epochs_of_all_views(data):
     assert plan.rates[-1] < 1e-4
 
 
-def test_all_are_measured_in_turn_and_who_is_missing_is_named(data, monkeypatch):
+@pytest.fixture
+def counted():
+    """Three contestants of which the last is missing, and whose turns there were."""
     turns = []
 
     def run(name, data, seed, threads):
-        turns.append(name)
+        turns.append((name, seed))
         if name == "c":
             raise Unavailable("it is not there")
         return recipe.Found(2.0 + seed, np.array([True, False]))
 
-    named = {name: lambda *given, name=name: run(name, *given) for name in "abc"}
+    return {name: accuracy.Contestant(partial(run, name), f"of {name}") for name in "abc"}, turns
+
+
+def test_all_are_measured_in_turn_and_who_is_missing_is_named(data, counted):
+    named, turns = counted
     *_, result = accuracy.measure(named, data, seeds=2, threads=1)
-    assert turns == ["a", "b", "c", "b", "a"]
-    assert result["contestants"] == {name: {"seconds": [2.0, 3.0], "accuracy": [0.5, 0.5]} for name in "ab"}
+    assert [name for name, _ in turns] == ["a", "b", "c", "b", "a"]
+    assert {name: own["seconds"] for name, own in result["contestants"].items()} == {
+        "a": [2.0, 3.0],
+        "b": [2.0, 3.0],
+        "c": [],
+    }
     assert result["missing"] == {"c": "it is not there"}
+
+
+def test_what_is_measured_already_is_kept_and_what_is_missing_follows(data, counted):
+    named, turns = counted
+    parts = accuracy.measure(named, data, seeds=2, threads=1)
+    found = json.loads(json.dumps(next(parts)))  # cut off after the first training
+    assert found["contestants"]["a"] == {"settings": "of a", "seconds": [2.0], "accuracy": [0.5]}
+    turns.clear()
+    *_, found = accuracy.measure(named, data, 3, 1, only=["a"], found=found)
+    assert turns == [("a", 1), ("a", 2)]
+    turns.clear()
+    *_, found = accuracy.measure(named, data, 1, 1, found=found)
+    assert turns == [("b", 0), ("c", 0)]
+    assert accuracy.command({"Fashion-MNIST": found}) == "--seeds 3 --fashion DIR"
+    turns.clear()
+    named["a"] = replace(named["a"], settings="others")
+    *_, found = accuracy.measure(named, data, 1, 1, ["b"], found)
+    assert (turns, found["contestants"]["a"]["seconds"]) == ([], [])  # of settings that are no more
+    *_, found = accuracy.measure(named, replace(data, y=data.y[1:], X=data.X[1:]), 1, 1, ["b"], found)
+    assert turns == [("b", 0)]
+
+
+def test_results_of_another_machine_are_not_added_to(tmp_path):
+    head = machine.describe("", 2, "accuracy")
+    assert report.begun("accuracy", head, tmp_path) == head
+    report.save("accuracy", {**head, "date": "long ago", "sets": {"a": 1}}, tmp_path)
+    assert report.begun("accuracy", head, tmp_path) == {**head, "sets": {"a": 1}}
+    for change in ({"threads": 3}, {"cpu": "another"}, {"versions": {**head["versions"], "numpy": "1"}}):
+        assert report.begun("accuracy", head | change, tmp_path) == head | change
+
+
+def test_the_command_line_writes_down_each_training(data, counted, tmp_path, monkeypatch, capsys):
+    named, turns = counted
+    monkeypatch.setattr(accuracy, "contestants", lambda: named)
+    monkeypatch.setattr(accuracy, "image_sets", lambda _: iter([("CIFAR-10", data), ("Fashion-MNIST", data)]))
+    for name in ("begun", "save", "render"):
+        monkeypatch.setattr(report, name, partial(getattr(report, name), root=tmp_path))
+    (tmp_path / "README.md").write_text("<!-- accuracy:begin --><!-- accuracy:end -->")
+    for only in ("a", "b"):
+        words = ["accuracy", "--cifar10", "D", "--fashion", "D", "--seeds", "1", "--only", only]
+        monkeypatch.setattr(sys, "argv", words)
+        accuracy.main()
+    assert turns == [("a", 0), ("a", 0), ("b", 0), ("b", 0)]
+    text = (tmp_path / "README.md").read_text()
+    for title in ("CIFAR-10", "Fashion-MNIST"):
+        assert f"| {title} | seconds" in text
+    assert text.count("| a | 2.0 |") == text.count("| b | 2.0 |") == 2
+    assert "accuracy --seeds 1 --cifar10 DIR --fashion DIR`" in text
+    assert "600 training and 300 test images: the copy measured has no more, the official one 60,000" in text
+    assert "README.md, accuracy: written" in capsys.readouterr().out
 
 
 def test_the_lab_and_the_linear_classifier_are_measured(data, monkeypatch):
@@ -103,9 +166,13 @@ def test_the_lab_and_the_linear_classifier_are_measured(data, monkeypatch):
 def test_gains_are_of_each_ingredient(data, monkeypatch):
     few = {name: accuracy.INGREDIENTS[name] for name in ("all", "no shifts", "no L2")}
     monkeypatch.setattr(accuracy, "INGREDIENTS", few)
-    (found,) = accuracy.gains(data, replace(TINY, epochs=2), seeds=1, threads=1)
+    settings = replace(TINY, epochs=2)
+    first = json.loads(json.dumps(next(accuracy.gains(data, settings, seeds=1, threads=1))))
+    assert [len(own["accuracy"]) for own in first.values()] == [1, 0, 0, 0, 1]  # cut off after the first training
+    *_, found = accuracy.gains(data, settings, 1, 1, first)
     assert list(found) == [*few, accuracy.PLAIN, accuracy.AVERAGED]
-    assert all(len(values) == 1 and 0 < values[0] <= 1 for values in found.values())
+    assert found["all"] == first["all"]
+    assert all(len(own["accuracy"]) == 1 and 0 < own["accuracy"][0] <= 1 for own in found.values())
 
 
 def test_plain_components_keep_their_variances(data):
@@ -122,23 +189,24 @@ def test_the_tables_and_the_picture_say_what_was_measured(tmp_path):
     contestants = {
         "fastnet, fast": {"seconds": [4.0, 6.0, 5.0], "accuracy": [0.61, 0.62, 0.66]},
         "JAX, fast": {"seconds": [3.0], "accuracy": [0.6]},
+        "JAX, best": {"seconds": [], "accuracy": []},
     }
     one = {"train": 50000, "test": 10000, "contestants": contestants, "missing": {"PyTorch": "it is not there"}}
     result = {**head, "sets": {"CIFAR-10": one}}
     text = tables.accuracy(result)
     assert (
-        "| JAX, fast | 3.0 | 0.6000 | 0.6000 to 0.6000 |\n| **fastnet, fast** | 5.0 | 0.6300 | 0.6100 to 0.6600 |"
-        in text
+        "| JAX, fast | 3.0 | 0.6000 | 0.6000 to 0.6000 | 1 |\n"
+        "| **fastnet, fast** | 5.0 | 0.6300 | 0.6100 to 0.6600 | 3 |" in text
     )
-    assert "50,000 training and 10,000 test images; 3 seeds." in text
-    part = tables.accuracy({**head, "sets": {"CIFAR-10": {**one, "train": 45000}}})
-    assert "45,000 training and 10,000 test images: all that are in this copy, of 50,000 and 10,000 officially" in part
+    assert "50,000 training and 10,000 test images." in text
+    assert "Not measured: JAX, best." in text
     assert "Left out: PyTorch, it is not there." in text
     assert "`python -m benchmarks.accuracy --some words`" in text
-    values = {"all": [0.6, 0.62], "no shifts": [0.57, 0.58]}
+    values = {"all": {"accuracy": [0.6, 0.62]}, "no shifts": {"accuracy": [0.57, 0.58]}, "no L2": {"accuracy": []}}
     sizes = {"train": 45000, "held_out": 5000, "hidden_size": 1024, "epochs": 40}
-    text = tables.gains({**head, **sizes, "accuracy": values})
-    assert "| all | 0.6100 |  |\n| no shifts | 0.5750 | -3.5 |" in text
-    assert "1,024 hidden units, 40 epochs of 45,000 images; 5,000 held-out images, means of 2 seeds" in text
+    text = tables.gains({**head, **sizes, "ingredients": values})
+    assert "| all | 0.6100 |  | 0.6000 to 0.6200 | 2 |\n| no shifts | 0.5750 | -3.5 | 0.5700 to 0.5800 | 2 |" in text
+    assert "1,024 hidden units, 40 epochs of 45,000 images; 5,000 held-out images, means of all seeds" in text
     if picture.write_accuracies(result, tmp_path / "a.svg") == "a.svg: drawn":
-        assert "fastnet, fast" in (tmp_path / "a.svg").read_text()
+        drawn = (tmp_path / "a.svg").read_text()
+        assert all(f">{word}</text>" in drawn for word in ("fastnet", "JAX", "  fast"))
