@@ -55,8 +55,17 @@ def views(shifts: Iterable[Shift] = ((0, 0),), mirrored: bool = True) -> tuple[V
     Returns
     -------
     tuple of Views
+
+    Raises
+    ------
+    ValueError
+        For what are no pairs, and a mirrored that is neither True nor False.
     """
-    return tuple(View(down, right, mirror) for down, right in shifts for mirror in ((False, True)[: 1 + mirrored]))
+    both = (False, True)[: 1 + checks.flag("mirrored", mirrored)]
+    try:
+        return tuple(View(down, right, mirror) for down, right in shifts for mirror in both)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"shifts is {shifts!r}, expected pairs (down, right) of pixels") from error
 
 
 def shape_of_images(image_shape: Any, features: int) -> tuple[int, int, int]:

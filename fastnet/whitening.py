@@ -196,11 +196,14 @@ class Whitening:
         Raises
         ------
         ValueError
-            For a whitening that was fitted without image_shape.
+            For a whitening that was fitted without image_shape, and for another array.
         """
         if self.signs is None:
             raise ValueError("the whitening does not know mirror images, expected one fitted with image_shape")
-        if Z.dtype == np.uint8:
+        if not isinstance(Z, np.ndarray) or Z.ndim != 2 or Z.shape[1] != len(self.signs):
+            found = f"of shape {Z.shape}" if isinstance(Z, np.ndarray) else f"{Z!r}"
+            raise ValueError(f"Z is {found}, expected an array (N, {len(self.signs)}), as transform makes it")
+        if checks.dtype_of(Z.dtype, (np.float32, np.uint8)) == np.uint8:
             return np.asarray(Z ^ np.where(self.signs < 0, 255, 0).astype(np.uint8))  # 255 - code
         return np.asarray(Z * self.signs.astype(Z.dtype))
 
@@ -224,7 +227,7 @@ class Whitening:
         ValueError
             For images of another shape, and a view that does not fit.
         """
-        source = images.pixels(images.shape_of_images(image_shape, len(self.mean)), view)
+        (source,) = images.sources_of([view], images.shape_of_images(image_shape, len(self.mean)))
         matrix = np.zeros_like(self.matrix)
         np.add.at(matrix, source, self.matrix)  # at the border one pixel may be taken several times
         offset = self.offset + (self.mean[source] - self.mean) @ self.matrix

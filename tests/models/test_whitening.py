@@ -165,8 +165,14 @@ def test_what_cannot_be_transformed_or_folded_is_told():
         fitted.transform(pixels(), np.float64)
     with pytest.raises(ValueError, match="expected one fitted with image_shape"):
         fitted.mirrored(fitted.transform(pixels()))
+    with_signs = Whitening.fit(pixels(), K, image_shape=SHAPE)
+    for Z in ([1, 2], np.zeros((3, K - 1), np.float32), np.zeros((3, K), np.int64)):
+        with pytest.raises(ValueError, match=r"Z is|dtype is int64"):
+            with_signs.mirrored(Z)
     with pytest.raises(ValueError, match="shift down is 4, expected"):
         fitted.of_view(SHAPE, View(4))
+    with pytest.raises(ValueError, match="views is"):
+        fitted.of_view(SHAPE, 5)
     with pytest.raises(ValueError, match="expected a model of 9 inputs"):
         fitted.fold(fastnet.SoftmaxClassifier(K + 1, 2))
     net = fastnet.SoftmaxClassifier(K, 2)
