@@ -145,6 +145,7 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     ALL: {},
     "no shifts": {"shifts": ((0, 0),)},
     "neither shifts nor mirror images": {"shifts": ((0, 0),), "mirrored": False},
+    "shifts to the end": {"ending": 0.0},
     "a constant rate after the warm-up": {"schedule": schedules.Constant(warmup=0.05)},
     "a linear schedule": {"schedule": schedules.Linear(warmup=0.05)},
     "no L2": {"reg": 0.0},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import checks
+from fastnet.schedules import Clock
 
 Rows = NDArray[np.int64]
 Weights = NDArray[np.float64]
@@ -92,6 +94,53 @@ class Shuffle(Resumable):
         self._rest = checks.integers("waiting", waiting, self.num_train, "row numbers")
 
 
+@dataclass(frozen=True)
+class Ending:
+    """Sampling that shuffles all rows, and towards the end of training the first ones alone.
+
+    Parameters
+    ----------
+    rows : int, how many are the first ones
+    after : float in [0, 1), the fraction of the training that is on all rows
+    clock : Clock, by whose time it is a fraction; default None, by the iterations
+    """
+
+    rows: int
+    after: float
+    clock: Clock | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", checks.count("rows", self.rows, 1))
+        object.__setattr__(self, "after", checks.open_unit("after", self.after))
+
+
+class Narrowing(Resumable):
+    """What Ending says, of a training of num_iters."""
+
+    def __init__(self, rng: np.random.Generator, num_train: int, size: int, ending: Ending, num_iters: int) -> None:
+        self.num_train, self.size = num_train, size
+        self._all, self._first = Shuffle(rng, num_train, size), Shuffle(rng, ending.rows, size)
+        self._ending, self._done = ending, 0
+        self._begin = round(ending.after * num_iters)
+
+    def take(self, count: int) -> Drawn:
+        clock = self._ending.clock
+        if clock is not None:
+            self._begin = self._done + count if clock.passed() < self._ending.after else min(self._begin, self._done)
+        early = min(count, max(self._begin - self._done, 0))
+        self._done += count
+        parts = [batches.take(n).rows for batches, n in ((self._all, early), (self._first, count - early)) if n]
+        return _alike(np.concatenate(parts))
+
+    @property
+    def waiting(self) -> Rows:
+        return (self._first if self._done > self._begin else self._all).waiting
+
+    def go_on(self, done: int, waiting: Rows) -> None:
+        self._done = done
+        (self._first if done > self._begin else self._all).go_on(done, waiting)
+
+
 class FullBatch(Resumable):
     """All rows, in order, in every step."""
 
@@ -168,10 +217,25 @@ def batches_of(
         replay = Replay(rows, int(np.count_nonzero(weights)))
         return Weighted(replay, weights, np.arange(num_rows)), len(rows)
     num_iters = checks.count("num_iters", num_iters, 0)
+    if isinstance(sampling, Ending):
+        return _ending(rng, num_rows, num_iters, batch_size, sampling, weights), num_iters
     if weights is None:
         return _drawn(rng, num_rows, batch_size, sampling), num_iters
     present = np.flatnonzero(weights)
     return Weighted(_drawn(rng, len(present), batch_size, sampling), weights, present), num_iters
+
+
+def _ending(
+    rng: np.random.Generator, num_rows: int, num_iters: int, batch_size: Any, ending: Ending, weights: Weights | None
+) -> Resumable:
+    if weights is not None:
+        raise ValueError("sampling is an Ending, expected 'replacement' or 'shuffle' beside weights of rows or classes")
+    if ending.rows > num_rows:
+        raise ValueError(f"sampling ends with {ending.rows} rows, expected at most the {num_rows} of X")
+    size = checks.count("batch_size", batch_size, 1)
+    if size > ending.rows:
+        raise ValueError(f"batch_size is {size}, expected at most the {ending.rows} rows that sampling ends with")
+    return Narrowing(rng, num_rows, size, ending, num_iters)
 
 
 def _drawn(rng: np.random.Generator, num_train: int, batch_size: Any, sampling: Any) -> Resumable:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastnet import checks, optimizers, outcome, schedules, settings, training
-from fastnet.batches import batches_of
+from fastnet.batches import Ending, batches_of
 from fastnet.checks import Array
 from fastnet.copying import Copied
 from fastnet.engine.step.memory import Layer, Source
@@ -140,7 +140,7 @@ class Classifier(Copied, Predicting):
         reg: float = 0.5,
         num_iters: int = 1000,
         batch_size: int | None = 200,
-        sampling: str = "replacement",
+        sampling: str | Ending = "replacement",
         indices: Any = None,
         optimizer: Optimizer | None = None,
         threads: int | None = None,
@@ -171,6 +171,7 @@ class Classifier(Copied, Predicting):
         num_iters : int, default 1000
         batch_size : int, default 200; None for all rows in every step
         sampling : "replacement" (default) draws every row anew, "shuffle" goes through a permutation each epoch
+            Or a fastnet.batches.Ending: shuffled, towards the end of training among the first rows alone.
         indices : integer array (num_iters, N) of row numbers to replay
             In the place of num_iters, batch_size and sampling.
         optimizer : SGD() (default), Momentum() or Adam(); its state begins anew with each call

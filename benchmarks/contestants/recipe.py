@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import Whitening
+from fastnet.batches import batches_of
 from fastnet.images import View
 from fastnet.recipes import Settings
 
@@ -57,20 +58,20 @@ class Plan:
 
     @classmethod
     def of(cls, settings: Settings, images: Images, K: int, seed: int) -> Plan:
-        """Epochs of permutations, the schedule's rates, He's initialisation."""
+        """Batches drawn as fastnet draws them, the schedule's rates, He's initialisation."""
         rng = np.random.default_rng(seed)
         rows = len(images.X) * len(settings.shifts) * (1 + settings.mirrored)
-        N = min(settings.batch_size, rows)
+        N = min(settings.batch_size, len(images.X) * (1 + settings.mirrored))
         steps = max(1, settings.epochs * len(images.X) // N)
-        epochs = -(-steps // (rows // N))
-        order = np.concatenate([rng.permutation(rows)[: rows // N * N].reshape(-1, N) for _ in range(epochs)])
+        batches, _ = batches_of(rng, rows, steps, N, settings.sampling(len(images.X)), None, None)
+        order = batches.take(steps).rows
         sizes = (K, settings.hidden_size, images.num_classes)
         params = {}
         for k, (inputs, outputs) in enumerate(pairwise(sizes), 1):
             params[f"W{k}"] = np.float32(np.sqrt(2 / inputs) * rng.standard_normal((inputs, outputs)))
             params[f"b{k}"] = np.zeros(outputs, np.float32)
         factors = settings.schedule.factors(np.arange(steps), steps, steps)
-        return cls(order[:steps], settings.learning_rate * factors, params)
+        return cls(order, settings.learning_rate * factors, params)
 
 
 def components(settings: Settings, images: Images) -> int:

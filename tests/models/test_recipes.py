@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import images, recipes, schedules, training
+from fastnet import batches, images, recipes, schedules, training
 from fastnet.recipes import Settings
 
 SHAPE = (1, 8, 8)
@@ -119,10 +119,32 @@ def test_a_budget_trains_to_the_end_of_the_schedule_however_slow_the_preparation
     assert seen[-1].num_iters == seen[-1].iteration
 
 
+def test_the_ending_sees_the_images_of_the_first_shift_alone(monkeypatch):
+    X, y = pictures(600)
+    seen, endings, Narrowing = [], [], batches.Narrowing
+
+    class Watched(Narrowing):
+        def take(self, count):
+            drawn = super().take(count)
+            endings.append(self._ending)
+            seen.extend(drawn.rows.max(axis=1))
+            return drawn
+
+    monkeypatch.setattr(batches, "Narrowing", Watched)
+    recipes.train(X, y, SHAPE, settings=replace(TINY, ending=0.25))
+    assert max(seen[225:]) < 2 * 600 <= min(seen[:225])  # of 300 steps on three shifts, each mirrored
+    seen.clear()
+    recipes.train(X, y, SHAPE, settings=replace(TINY, ending=0.0))
+    assert seen == []
+    recipes.train(X, y, SHAPE, settings=replace(TINY, ending=0.25), seconds=0.5)
+    assert (endings[-1].rows, endings[-1].after) == (2 * 600, 0.75)
+    assert isinstance(endings[-1].clock, schedules.Clock)
+
+
 def test_fast_and_best_are_their_settings(monkeypatch):
     X, y = pictures(60)
     for settings in (recipes.FAST, recipes.BEST):
-        assert images.View() in images.views(settings.shifts)  # where everything is centred, shifts alone teach little
+        assert settings.shifts[0] == (0, 0)  # the images as they are, for the ending
     monkeypatch.setattr(recipes, "FAST", replace(TINY, epochs=1))
     monkeypatch.setattr(recipes, "BEST", replace(TINY, epochs=2))
     assert len(recipes.fast(X, y, SHAPE).history["loss_history"]) == 1
@@ -157,7 +179,9 @@ X, y = pictures(30)
         ((X, y[1:], SHAPE), {}, "y has 29 labels for 30 rows"),
         ((X, y * 1.0, SHAPE), {}, "y has dtype float64"),
         ((X, y, SHAPE), {"settings": replace(TINY, shifts=((0, 8),))}, "shift right is 8"),
-        ((X, y, SHAPE), {"settings": replace(TINY, shifts=())}, "views is empty"),
+        ((X, y, SHAPE), {"settings": "best"}, "settings is 'best', expected a fastnet.recipes.Settings"),
+        ((X, y, SHAPE), {"whitening": 3}, "whitening is 3, expected a Whitening of 64 features"),
+        ((X, y, SHAPE), {"whitening": fastnet.Whitening.fit(X[:, :32], 3)}, "expected a Whitening of 64 features"),
         ((X, y, SHAPE), {"seconds": 0}, "seconds is 0"),
         ((X, y, SHAPE), {"seconds": 1e-9}, "a step alone takes .* expected at least"),
         ((X, y, SHAPE), {"seconds": 1, "epochs": 1}, "expected one of them"),
@@ -170,6 +194,29 @@ X, y = pictures(30)
 def test_what_does_not_fit_is_told(given, options, message):
     with pytest.raises(ValueError, match=message):
         recipes.train(*given, **{"settings": TINY} | options)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden_size": 0}, "hidden_size is 0"),
+        ({"batch_size": None}, "batch_size is None"),
+        ({"components": "all"}, "components is 'all'"),
+        ({"epochs": 1.5}, "epochs is 1.5"),
+        ({"learning_rate": np.nan}, "learning_rate is nan"),
+        ({"epsilon": -1}, "epsilon is -1"),
+        ({"momentum": 1}, "momentum is 1"),
+        ({"ending": 1}, "ending is 1"),
+        ({"mirrored": None}, "mirrored is None"),
+        ({"shifts": ()}, "shifts is empty"),
+        ({"shifts": (0, 1)}, r"shifts is \(0, 1\), expected pairs"),
+        ({"shifts": None}, "shifts is None, expected pairs"),
+        ({"schedule": "cosine"}, "schedule is 'cosine', expected one of fastnet.schedules"),
+    ],
+)
+def test_settings_that_cannot_be_are_told(changes, message):
+    with pytest.raises(ValueError, match=message):
+        replace(TINY, **changes)
 
 
 def test_a_clock_ends_training_and_knows_no_epochs():

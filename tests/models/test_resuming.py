@@ -11,6 +11,7 @@ from saved_models import rewritten
 
 import fastnet
 from fastnet import archive, schedules, training
+from fastnet.batches import Ending
 from fastnet.engine import session
 
 N, D, H, C = 15, 6, 8, 5
@@ -22,6 +23,7 @@ RUNS = {
     "replacement": ("two-layer", np.float32, {}),
     "full batches": ("linear", np.float64, {"batch_size": None}),
     "replayed rows": ("linear", np.float64, {"indices": RNG.integers(0, 60, (40, N))}),
+    "an ending on the first rows": ("linear", np.float64, {"sampling": Ending(rows=57, after=0.2)}),
     "shuffled, Adam, the best": (
         "two-layer",
         np.float32,

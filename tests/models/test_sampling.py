@@ -1,8 +1,12 @@
 """The same seed draws the same weights and the same mini-batches as in `reference`."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from against_reference import DTYPES, KINDS, fastnet_model, reference_model, worst_error
+
+from fastnet.batches import Ending, batches_of
 
 D, H, C = 11, 9, 4
 DATA = np.random.default_rng(0).standard_normal((70, D)), np.random.default_rng(1).integers(0, C, 70)
@@ -61,3 +65,43 @@ def test_replayed_batches_are_those_given():
 def test_without_a_seed_every_model_is_another():
     one, other = (fastnet_model("linear", D, H, C, std=0.1) for _ in range(2))
     assert (one.params["W"] != other.params["W"]).any()
+
+
+def ending(num_iters=20, size=10, **of_ending):
+    rng = np.random.default_rng(5)
+    return batches_of(rng, 70, num_iters, size, Ending(**{"rows": 30, "after": 0.65} | of_ending), None, None)[0]
+
+
+def test_an_ending_is_on_the_first_rows_alone_however_many_batches_are_asked_for():
+    rows = ending().take(20).rows
+    for epoch, length in ((rows[:7], 70), (rows[13:16], 30), (rows[16:19], 30)):
+        np.testing.assert_array_equal(np.sort(epoch, axis=None), np.arange(length))
+    assert rows[12].max() >= 30  # after 13 iterations, and not before
+    stretches = ending()
+    np.testing.assert_array_equal(np.concatenate([stretches.take(count).rows for count in (1, 11, 3, 5)]), rows)
+
+
+def test_an_ending_by_the_clock_begins_when_its_time_has_come():
+    moments = iter([0.0, 0.64, 0.65, 2.0])
+    batches = ending(10**12, clock=SimpleNamespace(passed=lambda: next(moments)))
+    assert [bool(batches.take(14).rows.max() < 30) for _ in range(4)] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sampling": Ending(71, 0.5)}, "ends with 71 rows, expected at most the 70 of X"),
+        ({"sampling": Ending(9, 0.5)}, "batch_size is 10, expected at most the 9 rows"),
+        ({"sampling": Ending(20, 0.5), "batch_size": None}, "batch_size is None"),
+        ({"sampling": Ending(20, 0.5), "sample_weight": np.ones(70)}, "sampling is an Ending"),
+    ],
+)
+def test_an_ending_that_does_not_fit_is_told(options, message):
+    with pytest.raises(ValueError, match=message):
+        fastnet_model("linear", D, H, C).train(*DATA, **{"batch_size": 10} | options)
+
+
+@pytest.mark.parametrize(("rows", "after"), [(0, 0.5), (1.5, 0.5), (5, 1), (5, -0.1), (5, None)])
+def test_an_ending_is_of_rows_and_a_fraction(rows, after):
+    with pytest.raises(ValueError, match=r"(rows|after) is"):
+        Ending(rows, after)
