@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from fastnet.interrupts import next_of
 from fastnet.searching.grid import Point
 from fastnet.searching.results import Clock, SearchError
 from fastnet.searching.trial import Dropped, Outcome, Plan, Row, Rows, Stopped, Watch, attempt, validate
@@ -61,7 +62,7 @@ class _Race:
 
     def next(self) -> tuple[_Runner, Outcome | None]:
         """The next net that is at a rung, or at its end with an outcome; raises what ended its thread instead."""
-        runner, event = self.events.get()
+        runner, event = next_of(self.events)
         if isinstance(event, BaseException):
             raise event
         return runner, event
@@ -90,9 +91,8 @@ class _Runner:
         """Train to the next rung, or stop and be measured."""
         self._words.put(wanted)
 
-    def leave(self) -> None:
-        """End unmeasured, as soon as the training next returns from compiled code."""
-        self._words.put(False)
+    def join(self) -> None:
+        """Wait until the thread has ended: in a race that is over, when its training next returns to Python."""
         if self._thread.ident is not None:  # it was started
             self._thread.join()
 
@@ -200,5 +200,7 @@ def halved(
                     yield runner.point, outcome
     finally:
         race.over.set()
+        for runner in runners:  # all of them before any is waited for: another Ctrl-C ends that
+            runner.go_on(False)
         for runner in runners:
-            runner.leave()
+            runner.join()

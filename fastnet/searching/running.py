@@ -8,6 +8,7 @@ from concurrent.futures import BrokenExecutor, Future
 from queue import SimpleQueue
 from typing import Any
 
+from fastnet.interrupts import next_of
 from fastnet.searching.crews import Crew
 from fastnet.searching.grid import Point
 from fastnet.searching.results import Clock, SearchError
@@ -38,7 +39,7 @@ def side_by_side(crew: Crew, points: Sequence[Point], clock: Clock) -> Generator
         for point in points:
             submit(point, current)
         while pending:
-            future = finished.get()
+            future = next_of(finished)
             point, shared = pending.pop(future)
             if not future.cancelled():
                 clock.done += crew.plan.iterations(point)

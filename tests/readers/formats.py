@@ -1,7 +1,7 @@
 """A small file of every format that fastnet reads, and what reads it.
 
 A reader is told of the whole file.  Where a check sum keeps damage from going deep, there is a second entry whose
-damage is done before the file is wrapped up: to the contents of a gzip file, to an array of an archive.
+damage is done before the file is wrapped up: to the contents of a gzip file, to an array or the header of an archive.
 """
 
 from __future__ import annotations
@@ -96,6 +96,20 @@ def with_X(content):
     return saved(write)
 
 
+def header_of(content):
+    """The header of a model or a checkpoint, as it stands in the archive."""
+    with np.load(io.BytesIO(content)) as archive:
+        return str(archive["header"]).encode()
+
+
+def with_header(content, header):
+    """The same archive around another header, whose check sum fits."""
+    with np.load(io.BytesIO(content)) as archive:
+        members = dict(archive)
+    members["header"] = np.array(header.decode("utf-8", "replace"))
+    return saved(lambda file: np.savez(file, **members))
+
+
 def table():
     return b"one,two,label\n" + b"".join(b"%d,%.3f,%s\n" % (n, n / 7, b"abc"[n % 3 : n % 3 + 1]) for n in range(12))
 
@@ -146,6 +160,10 @@ def journal(path):
         kept.close()
 
 
+def headed(content, read):
+    return Format(header_of(content), read, functools.partial(with_header, content))
+
+
 def formats(folder: Path) -> dict[str, Format]:
     """All of them by name."""
     own = whole(folder)
@@ -166,7 +184,9 @@ def formats(folder: Path) -> dict[str, Format]:
         ".npz, compressed": Format(npz(np.savez_compressed), data.load_npz),
         ".npz, an array": Format(saved(lambda file: np.save(file, ROWS)), data.load_npz, with_X),
         "CSV": Format(table(), read_table),
-        "model": Format(own["model"], fastnet.load),
-        "checkpoint": Format(own["run"], train),
         "journal": Format(own["journal"], journal),
+        "model": Format(own["model"], fastnet.load),
+        "model, its header": headed(own["model"], fastnet.load),
+        "checkpoint": Format(own["run"], train),
+        "checkpoint, its header": headed(own["run"], train),
     }

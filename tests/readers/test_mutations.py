@@ -60,7 +60,8 @@ def found(request):
 NAMES = (
     *("CIFAR-10 binary batch", "CIFAR-10 pickle, protocol 2", "CIFAR-10 pickle, protocol 5"),
     *("CIFAR-10 tar", "CIFAR-10 tar, inside gzip", "gzip", "IDX", "IDX, inside gzip"),
-    *(".npz", ".npz, compressed", ".npz, an array", "CSV", "model", "checkpoint", "journal"),
+    *(".npz", ".npz, compressed", ".npz, an array", "CSV", "journal"),
+    *("model", "model, its header", "checkpoint", "checkpoint, its header"),
 )
 
 
@@ -99,8 +100,9 @@ def write_report(file, counts, mutations):
         f"""# {mutations} damaged files of each format
 
 Each a whole file with one to four places changed (bits, numbers, words, pieces repeated, cut out or made up), drawn
-with a seed of its own.  *inside gzip*, *an array*: changed before it was packed, so that no check sum helps.  Read
-means that the damage made no difference to the format: a pixel, a date, a name.  Nothing else came out of any.
+with a seed of its own.  *inside gzip*, *an array*, *its header*: changed before it was packed, so that no check sum
+helps.  Read means that the damage made no difference to the format: a pixel, a date, a name.  Nothing else came out of
+any.
 
 | format | read | ValueError | {"".join(f"{kind} | " for kind in kinds)}
 | --- | ---: | ---: | {"---: | " * len(kinds)}

@@ -1,9 +1,11 @@
 """`fastnet.search`: what it returns, and that how it was run changes no bit of it."""
 
 import math
+import signal
 import subprocess
 import sys
 import threading
+import time
 from functools import partial, wraps
 
 import numpy as np
@@ -225,6 +227,35 @@ def test_what_ends_a_search_carries_what_had_finished_and_ends_the_threads(searc
     assert sorted(partial_result.results) == [(10,), (20,)]
     assert partial_result.best_net is not None
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("fastnet search")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="of POSIX signals")
+@pytest.mark.parametrize("halving", [None, 2])
+def test_an_interrupt_that_came_just_before_the_wait_is_noticed(search, halving):
+    """Else it would be when the next net has ended, which may be hours from then."""
+
+    main, done = threading.main_thread().ident, []
+
+    class Told(fastnet.TwoLayerNet):
+        def train(self, *data, **settings):
+            try:
+                super().train(*data, **settings)
+            finally:
+                done.append(len(self.history["loss_history"]))
+
+    def build(seed):
+        place, before = None, ...
+        while place != before:  # until it waits
+            time.sleep(0.01)
+            frame, before = sys._current_frames()[main], place
+            place = frame.f_code, frame.f_lasti
+        # To this thread: like a signal just before the search waits, it does not end the wait.
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        return Told(2, 8, 3, seed=seed)
+
+    with pytest.raises(KeyboardInterrupt):
+        search({"reg": [0.0, 0.1]}, build, num_iters=10**5, learning_rate_decay=1.0, workers=1, halving=halving)
+    assert max(done) < 50_000  # of the first rung
 
 
 def test_a_read_only_memory_map_will_do(search, clouds, tmp_path, facts):

@@ -14,11 +14,11 @@ from functools import partial
 from queue import Empty, SimpleQueue
 
 from fastnet.engine.compilation import cpu
+from fastnet.interrupts import NOTICE_SECONDS
 
 Task = Callable[[int], object]
 
 IDLE_SECONDS = 10.0  # after which a thread goes: of thirty trainings at once all would stay for good
-NOTICE_SECONDS = 0.1  # within which a wait notices a signal that did not end it: one that came just before it began
 
 
 class _Worker:
