@@ -81,6 +81,17 @@ def one_of(name: str, value: Any, known: tuple[str | None, ...], expected: str) 
     return value
 
 
+def texts(name: str, values: Any) -> list[str]:
+    """One text or more, in a list or anything like one."""
+    try:
+        found = [values] if isinstance(values, (str, bytes)) else list(values)
+    except Exception:  # of a stranger's type
+        found = [values]
+    if isinstance(values, str) or not found or not all(isinstance(value, str) for value in found):
+        raise ValueError(f"{name} is {values!r}, expected a list of texts")
+    return [str(value) for value in found]  # NumPy's own strings are not written as text
+
+
 def non_negative(name: str, value: Any, dtype: DTypeLike = np.float64) -> float:
     """A finite real number not below zero, finite in dtype as well."""
     number = _real(value)

@@ -74,6 +74,8 @@ class Described:
         ValueError
             With all three as they were, where they do not fit the model.
         """
+        if not hasattr(data, "label_names"):
+            raise ValueError(f"data is of type {type(data).__name__}, expected a Dataset of fastnet.data")
         labels = _names("label_names", data.label_names or None, self.output_size)
         features = _names("feature_names", data.feature_names or None, self.input_size)
         self.image_shape = data.image_shape

@@ -68,6 +68,23 @@ def replacing(path: Name) -> Iterator[BinaryIO]:
             os.close(lock)
 
 
+def named(path: Name) -> Path:
+    """What path names, a folder or a file.
+
+    Raises ValueError for a number, which is to the system the file that is open under it, and for other types.
+    """
+    if not (isinstance(path, (str, PathLike)) and isinstance(os.fspath(path), str)):
+        raise ValueError(f"{path!r} is no name of a file or a folder, expected a str or a Path")
+    return Path(path)
+
+
+def _require_name(path: Name) -> None:
+    """Raise ValueError for what names no file; a path that ends with its folder does not."""
+    named(path)
+    if not os.path.basename(path):
+        raise ValueError(f"{path!r} is no name of a file, expected one behind its folder")
+
+
 def regular_or_new(path: Name) -> os.stat_result | None:
     """The facts of the regular file at path, None where there is none yet.
 
@@ -125,15 +142,6 @@ def damage_told(path: Name, what: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise ValueError(f"{path}: not {what} ({' '.join(str(error).split())})") from error
-
-
-def _require_name(path: Name) -> None:
-    """Raise ValueError for a number, which is to the system the file that is open under it, and for other types.
-
-    Nor is a path that ends with its folder a file's name.
-    """
-    if not (isinstance(path, (str, PathLike)) and isinstance(os.fspath(path), str) and os.path.basename(path)):
-        raise ValueError(f"{path!r} is no name of a file, expected a str or a Path")
 
 
 def _require_regular(found: os.stat_result, path: Name) -> None:

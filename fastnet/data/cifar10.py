@@ -19,7 +19,7 @@ from fastnet.data.compressed import open_plain_or_gzip
 from fastnet.data.dataset import Dataset
 from fastnet.data.tar import files_in
 from fastnet.data.unpickling import unpickle_dict
-from fastnet.files import damage_told, memory_told, open_regular
+from fastnet.files import damage_told, memory_told, named, open_regular
 
 IMAGE_SHAPE = (3, 32, 32)
 PIXELS = 3072
@@ -75,7 +75,7 @@ def load_cifar10(path: str | os.PathLike[str]) -> Dataset:
         If a batch is missing (FileNotFoundError, which names it), a file is no regular one or cannot be read, or
         memory is too small for them.
     """
-    location = _locate(Path(path))
+    location = _locate(named(path))
     batches: dict[str, Batch] = {}
     suffix = ""
     files = _files_in_folder if location.is_dir() else _files_in_archive

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet import checks
 from fastnet.data.dataset import Dataset
-from fastnet.files import damage_told, open_regular
+from fastnet.files import damage_told, named, open_regular
 
 MISSING_PANDAS = 'reading CSV files needs pandas: pip install "fastnet-cpu[table]"'
 MOST_COLUMNS, MOST_IN_A_LINE = 100_000, 1 << 22  # pandas takes some hundred bytes for the name of each
@@ -62,10 +63,11 @@ def load_csv(
     UserWarning
         Of columns that hold the same number in all rows.
     """
-    path = Path(file)
+    path = named(file)
     columns = _header(path)
     label = _label(path, columns, label)
-    names = [name for name in columns if name != label] if features is None else list(features)
+    names = [name for name in columns if name != label] if features is None else checks.texts("features", features)
+    known = None if classes is None else checks.texts("classes", classes)
     table = _read(path, columns, names, label)
     X = _numbers(path, table, names)
     if features is None:
@@ -81,12 +83,12 @@ def load_csv(
             f"{path}: column {label!r} spells one number in two ways, {found[twice - 1]!r} and {found[twice]!r}: "
             "expected the same label in the same letters"
         )
-    if classes is None and len(found) > max(2, len(texts) // 2):
+    if known is None and len(found) > max(2, len(texts) // 2):
         raise ValueError(
             f"{path}: column {label!r} has {len(found)} different labels in {len(texts)} rows: expected classes of "
             "several rows each; is another column the labels'?"
         )
-    order = {name: k for k, name in enumerate(found if classes is None else classes)}
+    order = {name: k for k, name in enumerate(found if known is None else known)}
     strange = next((row for row, text in enumerate(texts) if text not in order), None)
     if strange is not None:
         raise ValueError(
@@ -113,9 +115,9 @@ def load_csv_rows(file: str | os.PathLike[str], features: Sequence[str] | None =
     ImportError, OSError, ValueError
         As load_csv does.
     """
-    path = Path(file)
+    path = named(file)
     columns = _header(path)
-    names = columns if features is None else list(features)
+    names = columns if features is None else checks.texts("features", features)
     return _numbers(path, _read(path, columns, names), names)
 
 
@@ -173,6 +175,8 @@ def _read(path: Path, columns: list[str], names: list[str], label: str | None = 
 def _label(path: Path, columns: list[str], label: str | None) -> str:
     if label is None:
         return LABEL if LABEL in columns else columns[-1]
+    if not isinstance(label, str):
+        raise ValueError(f"label is {label!r}, expected the name of a column, or None")
     if label not in columns:
         near = "".join(f"; did you mean {name!r}?" for name in difflib.get_close_matches(label, columns, n=1))
         raise ValueError(f"{path}: no column {label!r} (it has {_quoted(columns)}){near}")

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from fastnet import checks
 from fastnet.data.cifar10 import DISTRIBUTIONS
+from fastnet.files import named
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -50,10 +52,11 @@ def download_cifar10(
     OSError
         If the transfer fails, or the disk; calling again goes on from there.
     """
-    if form not in DISTRIBUTIONS:
-        raise ValueError(f"form={form!r}: expected one of {', '.join(DISTRIBUTIONS)}")
+    form = checks.one_of("form", form, tuple(DISTRIBUTIONS), f"one of {', '.join(DISTRIBUTIONS)}")
+    if not (url is None or isinstance(url, str)):
+        raise ValueError(f"url is {url!r}, expected the address of a mirror, or None")
     distribution = DISTRIBUTIONS[form]
-    folder = Path(folder)
+    folder = named(folder)
     unpacked = folder / distribution.folder
     if unpacked.is_dir():
         return unpacked

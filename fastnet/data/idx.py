@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastnet.data.compressed import MAX_EXPANSION, open_plain_or_gzip
 from fastnet.data.dataset import Dataset
-from fastnet.files import memory_told
+from fastnet.files import memory_told, named
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_DIMENSIONS = 64  # NumPy's own limit
@@ -40,7 +40,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     OSError
         If it is no regular file, cannot be read, or memory is too small for it.
     """
-    path = Path(path)
+    path = named(path)
     with memory_told(path), open_plain_or_gzip(path) as stream:
         dtype, shape = _read_header(stream, path)
         expected = math.prod(shape) * dtype.itemsize
@@ -94,7 +94,7 @@ def load_idx(folder: str | os.PathLike[str]) -> Dataset:
     OSError
         If a file is missing (FileNotFoundError) or cannot be read, or folder is a file (NotADirectoryError).
     """
-    folder = Path(folder)
+    folder = named(folder)
     if folder.is_file():
         raise NotADirectoryError(f"{folder}: a file: expected the folder that holds it and the others of the data set")
     train_images, y_train = _load_part(folder, "train")

@@ -12,7 +12,7 @@ from fastnet import archive, checks
 from fastnet.data import npy
 from fastnet.data.compressed import MAX_EXPANSION
 from fastnet.data.dataset import Dataset
-from fastnet.files import damage_told
+from fastnet.files import damage_told, named
 
 # What the rows and the labels are called, small or capital letters alike: by Keras, MedMNIST and others.
 TRAINING = (("X_train", "y_train"), ("train_images", "train_labels"), ("X", "y"), ("data", "target"))
@@ -46,7 +46,7 @@ def load_npz(file: str | os.PathLike[str]) -> Dataset:
     OSError
         If it is no regular file, cannot be read, or memory is too small for it.
     """
-    path = Path(file)
+    path = named(file)
     with archive.unzipped(path, READABLE) as members:
         pairs = _pairs(path, members)
         for pair in pairs:

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet import checks
+
 
 def spiral(
     points_per_class: int = 100, classes: int = 3, seed: int = 0
@@ -30,9 +32,9 @@ def spiral(
     ValueError
         If a count is below 1, or the seed out of range.
     """
-    if points_per_class < 1 or classes < 1:
-        raise ValueError(f"points_per_class={points_per_class}, classes={classes}: expected at least 1 of each")
-    rng = np.random.RandomState(seed)  # the case study's generator: no other gives its points
+    points_per_class = checks.count("points_per_class", points_per_class, 1)
+    classes = checks.count("classes", classes, 1)
+    rng = np.random.RandomState(checks.whole("seed", seed, 0))  # the case study's generator: no other gives its points
     radius = np.linspace(0.0, 1.0, points_per_class)
     arms = []
     for j in range(classes):

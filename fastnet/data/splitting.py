@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet import checks
+
 
 def split_validation(
     X: NDArray[Any], y: NDArray[Any], count: int, seed: int | None = None
@@ -29,12 +31,17 @@ def split_validation(
     ValueError
         If X and y differ in rows, or count is not a whole number from 1 to N - 1.
     """
-    if len(X) != len(y):
+    try:
+        found = len(X), len(y)
+    except TypeError as error:
+        raise ValueError(f"X is a {type(X).__name__}, y a {type(y).__name__}: expected arrays of rows") from error
+    if found[0] != found[1]:
         raise ValueError(f"X has {len(X)} rows and y has {len(y)}: expected one label for each row")
-    if not isinstance(count, int | np.integer) or not 0 < count < len(X):
-        raise ValueError(f"count={count!r}: expected a whole number of rows from 1 to {len(X) - 1}")
+    count = checks.whole("count", count, 1)
+    if count >= len(X):
+        raise ValueError(f"count is {count}, expected a whole number of rows from 1 to {len(X) - 1}")
     if seed is None:
         return X[:-count], y[:-count], X[-count:], y[-count:]
     chosen = np.zeros(len(X), dtype=bool)
-    chosen[np.random.default_rng(seed).choice(len(X), size=count, replace=False)] = True
+    chosen[np.random.default_rng(checks.whole("seed", seed, 0)).choice(len(X), size=count, replace=False)] = True
     return X[~chosen], y[~chosen], X[chosen], y[chosen]

@@ -210,7 +210,7 @@ def test_failed_unpacking_leaves_nothing(binary, folder, monkeypatch):
 
 
 def test_unknown_form(folder):
-    with pytest.raises(ValueError, match="form='matlab': expected one of binary, python"):
+    with pytest.raises(ValueError, match="form is 'matlab', expected one of binary, python"):
         download_cifar10(folder, "matlab")
     assert not folder.exists()
 
