@@ -10,6 +10,8 @@ from fastnet.engine.step.memory import Layer
 from fastnet.owning import OWNER, reads
 from fastnet.parameters import Parameters
 
+# What every model has: a pickle that lacks one of these, of a class that has changed since, is no model.
+KEPT = ("dtype", "matmul_precision", "normalization", "threads", "trained_with", "_rng", "_seed", "_std")
 _OF_THE_PROCESS = ("_layers", "_params", "_scorers", "history", OWNER)  # attributes that are not pickled as they are
 
 
@@ -26,6 +28,13 @@ class Copied:
         return {name: value for name, value in vars(self).items() if name not in _OF_THE_PROCESS} | {"params": params}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        """Be the pickled model.  Raises ValueError for one of another version, whose models had less."""
+        missing = [name for name in (*KEPT, "params") if name not in state]
+        if missing:
+            raise ValueError(
+                f"this {type(self).__name__} was pickled by another version of fastnet, without {', '.join(missing)}: "
+                "save it there, and fastnet.load it here"
+            )
         params = state.pop("params")
         self._scorers, self.history = {}, {}
         sizes = [value.shape for value in params.values() if value.ndim == 2]

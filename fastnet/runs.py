@@ -196,7 +196,12 @@ def _require_run(header: Mapping[str, Any]) -> None:
 
 
 def _require_same(header: Mapping[str, Any], run: Run) -> None:
-    """Raise ValueError, which says what differs, where a file is of other data or settings."""
+    """Raise ValueError, which says what differs, where a file is of other data, settings or versions."""
+    if header["format"] != archive.FORMAT:
+        raise ValueError(
+            f"an older version of fastnet wrote it, in format {header['format']}, expected {archive.FORMAT}: a run goes "
+            "on with the version that began it"
+        )
     for name, value in run.settings.items():
         if header["settings"].get(name) != value:
             raise ValueError(f"its {name} is {header['settings'].get(name)!r}, expected {value!r}")

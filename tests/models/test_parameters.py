@@ -8,6 +8,7 @@ import pytest
 from against_reference import DTYPES, KINDS, bits, error, fastnet_model
 
 import fastnet
+from fastnet import copying
 
 D, H, C = 7, 9, 4
 X = np.random.default_rng(0).standard_normal((20, D)).astype(np.float32)
@@ -192,6 +193,16 @@ def test_a_copy_goes_on_as_its_model_would(kind, how):
     assert bits(model, model.train(X, Y, num_iters=5, batch_size=10, learning_rate=0.1)) == bits(twin, history)
     twin.params["b2" if kind == "two-layer" else "b"] = np.arange(C)
     np.testing.assert_array_equal(twin.loss(X).argmax(axis=1), twin.predict(X))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_pickle_of_another_version_is_refused_by_name(kind):
+    state = dressed(kind).__getstate__()
+    assert small_model(kind).__getstate__().keys() == {*copying.KEPT, "params"}  # what is not kept is made anew
+    for name in (*copying.KEPT, "params"):
+        older = {other: value for other, value in state.items() if other != name}
+        with pytest.raises(ValueError, match=f"pickled by another version of fastnet, without {name}: save it there"):
+            small_model(kind).__setstate__(older)
 
 
 def test_a_shallow_copy_has_weights_of_its_own():
