@@ -199,8 +199,8 @@ def _require_same(header: Mapping[str, Any], run: Run) -> None:
     """Raise ValueError, which says what differs, where a file is of other data, settings or versions."""
     if header["format"] != archive.FORMAT:
         raise ValueError(
-            f"an older version of fastnet wrote it, in format {header['format']}, expected {archive.FORMAT}: a run goes "
-            "on with the version that began it"
+            f"an older version of fastnet wrote it, in format {header['format']}, expected {archive.FORMAT}: a run "
+            "goes on with the version that began it"
         )
     for name, value in run.settings.items():
         if header["settings"].get(name) != value:
