@@ -322,11 +322,17 @@ class Classifier(Copied, Predicting):
         """matmul_precision, which anyone may have set since the model was made."""
         return checks.matmul_precision(self.matmul_precision, self.dtype)
 
-    def _scores(self, data: Array, threads: int | None) -> Array:
-        """The scores of checked rows."""
+    def _scores(self, data: Array, threads: int | None, finite: bool = False) -> Array:
+        """The scores of checked rows; `finite` raises ValueError for parameters, and for scores, that are not."""
         source = self._source(data)
         key, scorer = self._take_scorer(source, self._workers(threads))
         scores = scorer.run(source)
+        if finite:
+            if len(self._layers) > 1:  # a ReLU may hide what is in front of it; all others show in the scores
+                weight, bias = self._names[0]
+                names = (bias,) if scorer.finite() else (weight, bias)
+                checks.finite_params({name: self._params[name] for name in names})
+            checks.finite_scores(scores, self._params)
         self._scorers = {key: scorer}
         return scores
 

@@ -13,17 +13,16 @@ from fastnet.checks import Array
 from fastnet.description import Described
 from fastnet.evaluation import softmax
 from fastnet.images import View, averaged
-from fastnet.parameters import Parameters
+from fastnet.owning import reads
 
 
 class Predicting(Described):
     """A model that can be asked what its scores mean."""
 
     dtype: np.dtype[Any]
-    _params: Parameters
 
-    def loss(self, X: Any, y: Any = None, reg: float = 0.0, threads: int | None = None) -> Any:
-        """The scores (N, C) of rows."""
+    def _scores(self, data: Array, threads: int | None, finite: bool = False) -> Array:
+        """The scores (N, C) of checked rows; `finite` raises ValueError where they, or parameters, are not."""
         raise NotImplementedError
 
     def predict(self, X: Any, threads: int | None = None, *, views: Iterable[View] | None = None) -> NDArray[np.int64]:
@@ -69,9 +68,7 @@ class Predicting(Described):
         data = checks.features("X", X, self.input_size, self.dtype)
         return averaged(lambda rows: softmax(self._finite_scores(rows, threads)), data, self.image_shape, views)
 
+    @reads
     def _finite_scores(self, X: Any, threads: int | None) -> Array:
         """The scores of X, of a model that may be asked what they mean."""
-        # The first weights show in the scores (one of -inf may just switch its unit off): to look at them all would
-        # take as long as the scores of an image.
-        checks.finite_params(dict(list(self._params.items())[1:]))
-        return checks.finite_scores(self.loss(X, threads=threads), self._params)
+        return self._scores(checks.features("X", X, self.input_size, self.dtype), threads, finite=True)

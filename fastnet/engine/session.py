@@ -358,9 +358,12 @@ class Scorer:
             return Affine(weight, bias, layer.inputs, layer.outputs)
 
         affines = (*(affine(layer) for layer in layers), None)[:2]
+        activations = [_activations(plan, layers, training=False) for _ in range(self._workers)]
+        # The first layer's products with the first row of each worker's last block, slice by slice.
+        self._products = [own.partial.array[:: plan.stride, : layers[0].outputs] for own in activations]
         self._arguments = [
             (
-                tiles, plan, self._batch, *affines, self._fixed, _activations(plan, layers, training=False),
+                tiles, plan, self._batch, *affines, self._fixed, activations[worker],
                 _scratch(plan, layers, digits, training=False), self._out, self._meeting, self._tickets,
                 worker, self._workers,
             )
@@ -373,6 +376,14 @@ class Scorer:
     def fits(self, source: Source) -> bool:
         """Whether this normalisation, too, is to be computed with these digits, or in floats."""
         return self._digits_for(source) == self._wanted
+
+    def finite(self) -> bool:
+        """Whether the first layer's weights were finite for sure, by their products with a row of the last data set.
+
+        One that is not leaves no sum finite, whatever the row; a ReLU may hide that.  Weights that are too large do so
+        as well, and a worker that has had no block yet.  To look at all weights takes half as long as an image's scores.
+        """
+        return all(np.isfinite(products).all() for products in self._products)
 
     def run(self, source: Source) -> np.ndarray:
         """The scores (rows, C) of the whole data set."""

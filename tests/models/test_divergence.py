@@ -8,6 +8,7 @@ from against_reference import bits, fastnet_model
 
 import fastnet
 from fastnet import divergence, training
+from fastnet.checks import PRECISIONS
 
 N, D, H, C = 15, 6, 8, 5
 ROWS = np.random.default_rng(3).integers(0, 256, (40, D), dtype=np.uint8)
@@ -113,6 +114,21 @@ def test_a_model_that_is_not_finite_neither_predicts_nor_trains(name, value):
         with pytest.raises(ValueError, match=f"{name} holds nan or infinity, expected finite parameters"):
             call(X)
     assert bits(model) == before
+
+
+@pytest.mark.parametrize("rows", [1, 40, 500])
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_first_weight_of_minus_infinity_does_not_just_switch_its_unit_off(precision, rows):
+    model = fastnet_model("two-layer", 300, H, C, std=0.5, dtype=np.float32, seed=1, matmul_precision=precision)
+    pixels = np.random.default_rng(0).integers(1, 256, (rows, 300), dtype=np.uint8)
+    model.predict(pixels, threads=2)
+    model.params["W1"].flat[-1] = -np.inf
+    with pytest.raises(ValueError, match="W1 holds nan or infinity, expected finite parameters"):
+        model.predict(pixels, threads=2)
+    model.params["W1"].flat[-1] = 0
+    model.predict(pixels, threads=2)
+    model.params["W1"][:, -1] = -1e38  # sums of numbers, though no float holds them: the unit is off
+    assert np.isfinite(model.predict_proba(pixels)).all()
 
 
 def test_scores_too_large_are_no_predictions():
