@@ -14,15 +14,24 @@ Report = dict[str, Any]  # what a command found out, in JSON's types
 
 
 class Console:
-    """Standard output carries the result alone; warnings, errors and progress go to standard error."""
+    """Standard output carries the result alone; warnings, errors and progress go to standard error.
+
+    Lines that cannot be written (a full disk, a terminal or a reader that is gone) cost no training: the command goes
+    on without them, and fails when it has ended.
+    """
 
     def __init__(self, json: bool) -> None:
         self.json = json
+        self._failure: OSError | None = None
 
     def lines(self, texts: Iterable[str]) -> None:
         """Lines for people. `--json` leaves them out: the report holds the same facts."""
-        if not self.json:
+        if self.json or self._failure is not None:
+            return
+        try:
             streams.write(sys.stdout, "".join(f"{text}\n" for text in texts))
+        except OSError as error:
+            self._failure = error
 
     def line(self, text: str = "") -> None:
         self.lines([text])
@@ -31,6 +40,9 @@ class Console:
         streams.show(sys.stderr, f"fastnet: {text}\n")
 
     def finish(self, report: Report) -> None:
+        """The command has ended well.  Raises the OSError of lines that could not be written."""
+        if self._failure is not None:
+            raise self._failure
         if self.json:
             streams.write(sys.stdout, json.dumps(_finite(report), allow_nan=False) + "\n")
 

@@ -154,6 +154,23 @@ def test_a_reader_that_left_is_no_error(tmp_path):
     assert (result.returncode, result.stderr) == (141, "")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="of Linux")
+@pytest.mark.parametrize("what", ["a reader that left", "a full disk"])
+def test_lines_that_cannot_be_written_cost_no_training(tmp_path, npz, what):
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "fastnet", "train", *TRAINING]
+    with open(writer, "wb") as gone, open("/dev/full", "wb") as full:
+        stdout = gone if what == "a reader that left" else full
+        result = subprocess.run(
+            command, stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
+        )
+    assert result.returncode == (141 if stdout is gone else 1)
+    assert ("No space left on device" in result.stderr) == (stdout is full)
+    assert list((tmp_path / "fastnet-out").glob("*.npz"))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX descriptors")
 @pytest.mark.parametrize(("closed", "command"), [(1, ["info"]), (2, ["train", *TRAINING]), (2, ["?"])])
 def test_a_closed_stream_is_no_error(tmp_path, npz, closed, command):
