@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 import fastnet
-from fastnet import data
+from fastnet import data, interchange
 from fastnet.data.csv import load_csv_rows
 from fastnet.searching.grid import Point
 from fastnet.searching.journal import Journal
@@ -133,7 +133,9 @@ def whole(folder: Path) -> dict[str, bytes]:
     model().save(folder / "model")
     train(folder / "run")
     journal(folder / "journal")
-    return {name: (folder / name).read_bytes() for name in ("model", "run", "journal")}
+    interchange.to_onnx(model(), folder / "onnx")
+    interchange.to_safetensors(model(), folder / "safetensors")
+    return {name: (folder / name).read_bytes() for name in ("model", "run", "journal", "onnx", "safetensors")}
 
 
 def train(path):
@@ -189,4 +191,6 @@ def formats(folder: Path) -> dict[str, Format]:
         "model, its header": headed(own["model"], fastnet.load),
         "checkpoint": Format(own["run"], train),
         "checkpoint, its header": headed(own["run"], train),
+        "ONNX": Format(own["onnx"], interchange.from_onnx),
+        "safetensors": Format(own["safetensors"], interchange.from_safetensors),
     }

@@ -16,7 +16,7 @@ import pytest
 
 import fastnet
 import fastnet.searching.journal
-from fastnet import data, files, searching
+from fastnet import data, files, interchange, searching
 from tests.readers import formats, test_mutations
 
 ROOM = 64 << 20  # bytes that a reader may take beside what a file rightly holds: here hardly anything
@@ -112,13 +112,20 @@ HOSTILE = {
         formats.journal,
         lambda path: path.write_bytes(b'{"fastnet search journal": 1, "seed": [' + b'"ab",' * (2 << 20) + b"0]}\n"),
     ),
+    "a large graph": (interchange.from_onnx, lambda path: sparse(path, 1 << 40)),
+    "a large net in safetensors": (interchange.from_safetensors, lambda path: sparse(path, 1 << 40)),
+    "a long header of safetensors": (
+        interchange.from_safetensors,
+        lambda path: path.write_bytes((10 << 20).to_bytes(8, "little") + b"[" * (10 << 20)),
+    ),
     "a pickle of lists": (
         lambda path: data.cifar10.PARSERS[""](path.read_bytes(), str(path)),
         lambda path: path.write_bytes(b"\x80\x02" + b"]\x94" * (2 << 20) + b"."),
     ),
 }
 
-LARGE = {"a large batch", "a large journal"}  # rightly, for all that a reader can know: memory is too small for it
+# Rightly, for all that a reader can know: memory is too small for it.
+LARGE = {"a large batch", "a large journal", "a large graph", "a large net in safetensors"}
 
 # Reads all of them with so much more memory than it has before, and tells what came of each.
 READ = """
@@ -170,6 +177,8 @@ READERS = {
     "model": fastnet.load,
     "checkpoint": formats.train,
     "journal": formats.journal,
+    "ONNX": interchange.from_onnx,
+    "safetensors": interchange.from_safetensors,
 }
 
 

@@ -61,7 +61,7 @@ NAMES = (
     *("CIFAR-10 binary batch", "CIFAR-10 pickle, protocol 2", "CIFAR-10 pickle, protocol 5"),
     *("CIFAR-10 tar", "CIFAR-10 tar, inside gzip", "gzip", "IDX", "IDX, inside gzip"),
     *(".npz", ".npz, compressed", ".npz, an array", "CSV", "journal"),
-    *("model", "model, its header", "checkpoint", "checkpoint, its header"),
+    *("model", "model, its header", "checkpoint", "checkpoint, its header", "ONNX", "safetensors"),
 )
 
 
