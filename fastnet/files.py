@@ -60,7 +60,7 @@ def replacing(path: Name) -> Iterator[BinaryIO]:
             os.fsync(descriptor)
         with _freed_beside(target, old):
             os.replace(temporary, target)
-            sync_folder(target.parent)
+            sync(target.parent)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -216,10 +216,10 @@ def _freed_beside(path: Path, old: os.stat_result | None) -> Iterator[None]:
                 os.close(held)
 
 
-def sync_folder(folder: Path) -> None:
-    """Have the folder remember the new name, where folders can be synced."""
+def sync(path: Path) -> None:
+    """Have the disk remember what a folder, or a file, holds by now, where it can be asked to."""
     with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:

@@ -85,7 +85,7 @@ def test_a_large_file_that_is_replaced_is_let_go_of_by_another_thread(tmp_path, 
                 os.fstat(held)
 
     monkeypatch.setattr(threading, "Thread", Thread)
-    monkeypatch.setattr(files, "sync_folder", lambda folder: calls.append("folder"))
+    monkeypatch.setattr(files, "sync", lambda folder: calls.append("folder"))
     write(path)
     assert calls == ["folder", "let go of"]
     write(path)  # over a small one

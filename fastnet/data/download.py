@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fastnet import checks
 from fastnet.data.cifar10 import DISTRIBUTIONS
-from fastnet.files import named
+from fastnet.files import named, sync
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -79,7 +79,7 @@ def fetch(url: str, path: Path, md5: str, progress: Progress | None = None) -> N
     if (found := _md5(part)) != md5:
         part.unlink()
         raise ValueError(f"{url}: what arrived has MD5 {found}: expected {md5}; try again, or name a mirror by url=")
-    os.replace(part, path)
+    os.replace(part, path)  # its MD5 is looked at again, whatever a power cut has left of it
 
 
 def _transfer(url: str, part: Path, progress: Progress | None) -> bool:
@@ -135,4 +135,8 @@ def _unpack(archive: Path, folder: Path) -> None:
         tarfile.open(archive) as tar,
     ):
         tar.extractall(temporary, filter="data")
-        os.replace(Path(temporary) / folder.name, folder)
+        whole = Path(temporary) / folder.name
+        for path in (*whole.iterdir(), whole):  # a folder that is there is not looked at again
+            sync(path)
+        os.replace(whole, folder)
+        sync(folder.parent)

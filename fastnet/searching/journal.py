@@ -86,7 +86,7 @@ class Journal:
         if not lines and (json.dumps(head).encode() + b"\n").startswith(torn):
             self._file.truncate(0)
             self._write(head)
-            files.sync_folder(Path(os.path.realpath(self.path)).parent)
+            files.sync(Path(os.path.realpath(self.path)).parent)
             return {}
         try:
             found = _parsed(lines[0])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -107,6 +108,27 @@ def test_download(server, monkeypatch, tmp_path, folder, form):
     np.testing.assert_array_equal(load_cifar10(found).y_train[:2], make_batches()["data_batch_1"][1])
     assert names(folder) == {ARCHIVES[form], FOLDERS[form]}
     assert calls[-1] == (len(server.content), len(server.content))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="of Linux")
+def test_what_is_unpacked_is_on_the_disk_before_its_name_is(binary, folder, monkeypatch):
+    calls = []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(descriptor):
+        calls.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    def replaced(old, new):
+        calls.append("renamed")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    unpacked = download_cifar10(folder, url=binary.url)
+    assert calls[0] == "renamed"  # the archive
+    assert sorted(calls[1:-3]) == sorted(names(unpacked))
+    assert calls[-3:] == [FOLDERS["binary"], "renamed", folder.name]
 
 
 def test_nothing_is_fetched_twice(binary, folder):
