@@ -41,8 +41,8 @@ class Journal:
     """
 
     def __init__(self, path: str | PathLike[str], search: Mapping[str, Any]) -> None:
-        self.path = files.named(path)
-        files.regular_or_new(self.path)
+        files.regular_or_new(path)
+        self.path = Path(path)
         self.best_path = self.path.with_name(f"{self.path.name}.best.npz")
         with ExitStack() as opened:
             opened.enter_context(locks.locked(path))
