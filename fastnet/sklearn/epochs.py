@@ -45,16 +45,19 @@ class Epochs:
         self._places = np.resize(np.arange(len(rows)), (self.per_epoch, size))
         self._filled = ones.reshape(-1, size)
         self._weights = weights
+        self._epoch = self._places, *_shares(self._filled)
         self._next = self.per_epoch
 
     def take(self, count: int) -> Drawn:
-        """The next `count` mini-batches, which may not go beyond the epoch's end."""
-        if self._next == self.per_epoch:
-            self._begin()
-        first, self._next = self._next, self._next + count
-        rows, shares, weight = self._epoch
-        part = slice(first, self._next)
-        return Drawn(rows[part], shares[part], weight[part])
+        """The next `count` mini-batches."""
+        parts = []
+        while count > 0:
+            if self._next == self.per_epoch:
+                self._begin()
+            first, self._next = self._next, min(self._next + count, self.per_epoch)
+            parts.append([array[first : self._next] for array in self._epoch])
+            count -= self._next - first
+        return Drawn(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
     def _begin(self) -> None:
         if self._shuffled:
@@ -62,10 +65,17 @@ class Epochs:
             self._rng.shuffle(order)  # as sklearn.utils.shuffle does, whose checks take longer than a step
             self._rows = self._rows[order]
         rows = self._rows[self._places]
-        weights = self._filled if self._weights is None else self._filled * self._weights[rows]
-        total = weights.sum(axis=1)
-        self._epoch = rows, weights / total[:, np.newaxis], total
+        if self._weights is None:
+            self._epoch = rows, *self._epoch[1:]
+        else:
+            self._epoch = rows, *_shares(self._filled * self._weights[rows])
         self._next = 0
+
+
+def _shares(weights: Weights) -> tuple[Weights, Weights]:
+    """The parts that rows of such weights have in the loss of their batches (count, size), and the batches' weights."""
+    total = weights.sum(axis=1)
+    return weights / total[:, np.newaxis], total
 
 
 @dataclass(frozen=True)
@@ -156,6 +166,7 @@ class Course:
     verbose: bool
     callback: Callable[[Progress], object] | None
     stopped: bool = False
+    summed: int = 0  # iterations, whole epochs
 
     def begin(self, validated: bool) -> None:
         """Of a fit; without a warm start the record is empty."""
@@ -179,11 +190,33 @@ class Course:
         record.validation_scores.append(scored.accuracy)
         record.validation_loss_curve.append(scored.loss)
 
+    @property
+    def every_epoch(self) -> bool:
+        """Whether each epoch's end must be seen when it comes: what acts there cannot be known before."""
+        return self.callback is not None or self.learning_rate == "invscaling"
+
+    def steps_to_call(self, done: int) -> int:
+        """To the end of the first epoch that may be the last one, or that may change the rate.
+
+        Each return to Python takes as long as a step or two of digits; the epochs before it are counted there.
+        """
+        waiting = 1 if self.every_epoch else max(1, self.patience + 1 - self.record.waited)
+        return waiting * self.epochs.per_epoch - done % self.epochs.per_epoch
+
     def __call__(self, progress: Progress) -> bool:
-        if progress.iteration % self.epochs.per_epoch:
-            return self._asked(progress)
+        self.catch_up()
+        return self._asked(progress)
+
+    def catch_up(self) -> None:
+        """Sum up the epochs that have ended since the last call."""
+        losses = self.history.loss_history
+        while len(losses) - self.summed >= self.epochs.per_epoch and not self.stopped:
+            self._sum_up(np.array(losses[self.summed : self.summed + self.epochs.per_epoch]))
+            self.summed += self.epochs.per_epoch
+
+    def _sum_up(self, losses: NDArray[np.float64]) -> None:
+        """The losses of an epoch's steps."""
         record = self.record
-        losses = np.array(self.history.loss_history[-self.epochs.per_epoch :])
         record.loss = float(losses @ self.epochs.sizes / self.epochs.num_train)
         record.loss_curve.append(record.loss)
         record.n_iter += 1
@@ -195,7 +228,6 @@ class Course:
         if record.waited > self.patience:
             self.stopped = self._is_the_end()
             record.waited = 0 if not self.stopped else record.waited
-        return self._asked(progress)
 
     def _count(self) -> None:
         """Epochs without a gain of tol: of the validation score with early stopping, else of the training loss."""

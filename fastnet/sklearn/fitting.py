@@ -312,6 +312,8 @@ class Estimator(Fitted):
         except KeyboardInterrupt:
             warnings.warn("training was interrupted: the estimator is fitted as far as it got", stacklevel=3)
         finally:  # of a warm start the parameters have moved, whatever has ended it
+            if validate is None:  # else an epoch counts when its validation does
+                course.catch_up()
             rule.keep(trainer, len(history.loss_history), rate if steady is None else steady.rate)
             record.rule = rule
         if best is not None:
