@@ -176,7 +176,7 @@ class Classifier(Copied, Predicting):
             In the place of num_iters, batch_size and sampling.
         optimizer : SGD() (default), Momentum() or Adam(); its state begins anew with each call
         threads : workers; default the model's, else FASTNET_THREADS, else as many cores as the work is worth
-            Their number changes no bit of the result.
+            The clock says how many that are, OMP_NUM_THREADS how many at most.  No bit of the result depends on it.
         verbose : bool, default False: write loss lines to standard output
         callback : function of a Progress, called about ten times a second and at the end of each epoch
             It ends the training by returning True.  One whose attribute every_epoch is False waits for its turn:
@@ -348,7 +348,7 @@ class Classifier(Copied, Predicting):
     ) -> Trainer:
         """The engine's part of a training on checked rows; `frozen` leaves class 0 as it is.
 
-        On a machine that is `shared` with others, more than one worker takes larger steps to be worth it.
+        On a machine that is `shared` with others, more than one worker takes larger steps to begin with.
         """
         from fastnet.engine import session  # imports Numba
         from fastnet.engine.step import rules

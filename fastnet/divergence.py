@@ -68,6 +68,10 @@ class Steps(Protocol):
         Interrupted, it leaves the steps that are done, and history as it was beyond them.
         """
 
+    @property
+    def most_steps(self) -> int:
+        """How many the next run should be of, at most."""
+
     def finite(self) -> bool:
         """Whether the parameters that the last step left are finite."""
 

@@ -186,7 +186,7 @@ def run(
         while done < plan.num_iters and not stop:
             if plan.rows is not None:
                 require_file("X", plan.rows)
-            count = min(pace.steps, plan.num_iters - done)
+            count = min(pace.steps, trainer.most_steps, plan.num_iters - done)
             if by_epoch:
                 count = min(count, plan.to_end_of_epoch(done))
             count = min([count, *(_steps_to(callback, done) for callback in punctual)])

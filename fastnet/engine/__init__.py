@@ -49,7 +49,7 @@ def describe() -> dict[str, str | int | list[str]]:
         "fused multiply-add": "yes" if unit.fma else "no: results may differ from other machines in the last bits",
         "tiles": [f"{shape.mr} x {shape.lines} lines" for shape in tile.shapes(unit)],
         "matmul_precision": f"highest; high and medium by {_dot(cpu.dot_unit())}",
-        "threads": cpu.usable_cores(),
+        "threads": cpu.cores_for_one(),
         "compilation": "fast" if kernel.FOR_PROGRAMS else "slow: this Numba lacks a part of those that make it fast",
         "cache folder": _writable(kernel.cache_folder()),
     }

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from fastnet.engine import proof
-from fastnet.engine.compilation.cpu import LINE_BYTES, usable_cores, vector_unit
+from fastnet.engine.compilation.cpu import LINE_BYTES, vector_unit
 from fastnet.engine.compilation.kernel import compiled_for
 from fastnet.engine.emitting.arrays import Matrix, allocate, lines_of
 from fastnet.engine.emitting.digit_tile import choose_digit_tile
@@ -34,6 +35,9 @@ from fastnet.engine.step.programs import AnyTile, Plan, Steps, Tiles
 from fastnet.engine.step.rules import GRADIENT, Rule
 from fastnet.engine.step.softmax import CLASSES, TERMS
 from fastnet.engine.threads import barrier
+from fastnet.engine.threads.crew import WORTH_IN_A_CALL as WORTH_IN_A_CALL
+from fastnet.engine.threads.crew import WORTH_IN_A_RUN as WORTH_IN_A_RUN
+from fastnet.engine.threads.crew import crew_for, workers_for
 from fastnet.engine.threads.units import new_tickets
 from fastnet.engine.threads.workers import run_on_workers, run_waiting
 
@@ -48,10 +52,6 @@ MOST_SLICES = 4  # of the features: each costs a pass over the hidden activation
 # Features in the smallest of them; where products are in fixed point, which take less time than such a pass, in units
 # of more rows: (N, D, H) = (400, 300, 2048) takes 9 % less time in one slice than in two, and 21 % more in float32.
 SMALLEST_SLICE, SMALLEST_FIXED_SLICE = 128, 384
-# Multiply-adds that are worth another worker: in a step of a long run, where workers only meet at barriers (three
-# a step, under a microsecond), and in a single call, where a thread must be woken first (some 50 us).
-WORTH_IN_A_RUN = 500_000
-WORTH_IN_A_CALL = 5_000_000
 # From here on a step, or a call, is one that Ctrl-C must be able to end: some 20 ms on one core.  To wait for it on
 # another thread costs 50 us.
 LONG = 1_000_000_000
@@ -114,14 +114,6 @@ def trusted(
         if proof.hold(tiles, layers[0].weight.dtype):
             return digits, plan, tiles
     return None, plan, Tiles(*(Tile(tile.mr, tile.lines, plain=True) for tile in tiles))
-
-
-def workers_for(threads: int | None, multiply_adds: int, worth: int) -> int:
-    """Workers for so many multiply-adds: `threads` where given, else as many cores as are worth it."""
-    if threads is not None:
-        return threads
-    most = multiply_adds // worth
-    return min(usable_cores(), most) if most > 1 else 1
 
 
 def _multiply_adds(rows: int, layers: tuple[Layer, ...]) -> int:
@@ -198,8 +190,8 @@ def _activations(plan: Plan, layers: tuple[Layer, ...], training: bool) -> Activ
 class Trainer:
     """A run of training: the parameters in place, the rule's state, the scratch memory, the workers' number.
 
-    threads is the number of workers, None for as many cores as a step's work is worth.  The first `frozen` classes
-    keep the weights that they have.
+    threads is the number of workers.  None begins with one for each `worth` multiply-adds of a step, at most as many as
+    there are cores, and leaves the rest to the clock.  The first `frozen` classes keep the weights that they have.
     """
 
     def __init__(
@@ -222,11 +214,22 @@ class Trainer:
         self._fixed = None if digits is None else fixed_for(digits, self._plan, source, layers[0])
         self._dtype = layers[0].weight.dtype
         self._multiply_adds = 2 * _multiply_adds(rows, layers)
-        wanted = workers_for(threads, self._multiply_adds, worth)
-        self.workers = min(wanted, programs.most_units(self._plan, self._tiles.forward.mr, layers[0].inputs))
+        most = programs.most_units(self._plan, self._tiles.forward.mr, layers[0].inputs)
+        self._crew = crew_for(threads, self._multiply_adds, worth, most)
         self._activations = _activations(self._plan, layers, training=True)
-        self._scratch = [_scratch(self._plan, layers, digits) for _ in range(self.workers)]
+        self._new_scratch = lambda: _scratch(self._plan, layers, digits)
+        self._scratch: list[Scratch] = []
         self._affines = (*(self._affine(layer) for layer in layers), None)[:2]
+
+    @property
+    def workers(self) -> int:
+        """Of the next run."""
+        return self._crew.workers
+
+    @property
+    def most_steps(self) -> int:
+        """Of the next run: few where another number of workers is tried."""
+        return self._crew.most_steps
 
     def _affine(self, layer: Layer) -> Affine:
         def parameter(value: np.ndarray, groups: int) -> Parameter:
@@ -258,18 +261,23 @@ class Trainer:
             steps = Steps(Matrix(coefficients.astype(self._dtype)), Matrix(strengths), Matrix(history))
             parts = None if shares is None else Matrix(np.ascontiguousarray(shares, self._dtype))
         batch, meeting = Batch.of(self._source, Matrix(rows), parts), barrier.new_barrier()
-        tickets = new_tickets(programs.PHASES, self.workers)
+        workers = self.workers
+        tickets = new_tickets(programs.PHASES, workers)
+        while len(self._scratch) < workers:
+            self._scratch.append(self._new_scratch())
 
         def arguments(worker: int) -> tuple[Any, ...]:
             return (
                 self._tiles, self._rule, self._plan, batch, steps, *self._affines, self._fixed, self._activations,
-                self._scratch[worker], meeting, tickets, worker, self.workers,
+                self._scratch[worker], meeting, tickets, worker, workers,
             )  # fmt: skip
 
         kinds = self._source.X.dtype, self._source.mean.dtype, self._dtype
         key = self._tiles, self._rule, *kinds, self._affines[1] is None, shares is None
         program = compiled_for(programs.train, key, lambda: arguments(0))
-        _run(program, arguments, self.workers, meeting, self._plan.rows, self._multiply_adds)
+        began = perf_counter()
+        _run(program, arguments, workers, meeting, self._plan.rows, self._multiply_adds)
+        self._crew.observe(len(coefficients), perf_counter() - began)
         losses, accuracies = history
         return losses, accuracies
 

@@ -55,7 +55,7 @@ class SoftmaxRegressionClassifier(Estimator):
     callback : function, or None
         Called with a fastnet.Progress at the end of each epoch at least; ends training by returning True.
     matmul_precision : "highest" (default), or of float32 and uint8 rows "high" or "medium", as fastnet.TwoLayerNet's
-    threads : int; default as many as the work is worth
+    threads : int; default as many as the work is worth, told by the clock, at most OMP_NUM_THREADS
         Workers.  Their number changes no bit of the result.
 
     Attributes

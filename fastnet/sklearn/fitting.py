@@ -301,8 +301,8 @@ class Estimator(Fitted):
         judges: list[training.Judge] = [course.judge] if validate is not None else []
         judges += [best.see] if best is not None else []
         plan = training.Plan(num_iters, epochs.per_epoch, rates, lambda weight: alpha / weight)
-        # Beside a search with n_jobs there are fewer cores than workers, and who meets every 50 us at a barrier then
-        # waits for the other to be scheduled: ten times the seconds on steps of 2 million multiply-adds (digits).
+        # Beside a search with n_jobs there are fewer cores than workers: fits too short for the clock to tell that have
+        # one.
         binary = network.output_size == 2
         trainer = network._trainer(data, labels, epochs.size, optimizer, workers, frozen=binary, shared=True)
         optimizer = rule.go_on(optimizer, trainer)

@@ -112,6 +112,15 @@ def usable_cores() -> int:
     return cores if quota is None else max(1, min(cores, int(quota)))
 
 
+def cores_for_one() -> int:
+    """Cores that one training may use: all, but where OMP_NUM_THREADS says so fewer.
+
+    With it users say that each process is to take but a part, and joblib says so to those that it starts.
+    """
+    text = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # OpenMP has a list, for nested regions
+    return min(usable_cores(), int(text)) if text.isdecimal() and int(text) > 0 else usable_cores()
+
+
 def _cgroup_quota(root: str = "/sys/fs/cgroup") -> float | None:
     """CPUs' worth of time that the control group grants (version 2, then version 1), or None."""
     try:
