@@ -42,8 +42,19 @@ def test_the_quicker_number_does_nearly_all_steps(first):
 
 
 def test_one_worker_does_what_two_hardly_gain():
-    _, steps = work(Crew(1, 2), steady(0.97), 1.0)
+    _, steps = work(Crew(1, 2), lambda workers, steps: STEP * steps * (1.0 if workers == 1 else 0.97), 1.0)
     assert steps[1] > 0.9 * sum(steps.values())
+
+
+def test_the_first_run_after_a_change_tells_nothing():
+    before = [1]
+
+    def seconds(workers, steps):
+        cold, before[0] = workers != before[0], workers
+        return STEP * (steps * (1.0 if workers == 1 else 0.93) + (1.2 if cold else 0.0))
+
+    _, steps = work(Crew(1, 2), seconds, 1.0)
+    assert steps[2] > 0.9 * sum(steps.values())
 
 
 def test_trials_that_are_blocked_are_short_and_rare():
