@@ -36,7 +36,7 @@ def result_lines(report: Report) -> Iterator[str]:
             yield _entry(f"{part} accuracy", f"{value:.4f}")
     yield _entry("time", f"{report['seconds']:.2f} s, {report['startup_seconds']:.2f} s of it to start")
     if report["images_per_second"]:  # else it was over before: nothing was left of a training that was resumed
-        yield _entry("speed", f"{report['images_per_second']:,.0f} images a second")
+        yield _entry("speed", f"{report['images_per_second']:,.0f} rows a second")
     yield _entry("model", report["path"])
     for k, picture in enumerate(report["pictures"]):
         yield _entry("" if k else "pictures", picture)

@@ -65,11 +65,12 @@ def load_csv(
     """
     path = named(file)
     columns = _header(path)
+    guessed = label is None and LABEL not in columns
     label = _label(path, columns, label)
     names = [name for name in columns if name != label] if features is None else checks.texts("features", features)
     known = None if classes is None else checks.texts("classes", classes)
     table = _read(path, columns, names, label)
-    X = _numbers(path, table, names)
+    X = _numbers(path, table, names, label if guessed else None)
     if features is None:
         constant = [name for name, column in zip(names, X.T, strict=True) if (column == column[0]).all()]
         if constant:
@@ -183,8 +184,8 @@ def _label(path: Path, columns: list[str], label: str | None) -> str:
     return label
 
 
-def _numbers(path: Path, table: Any, names: list[str]) -> NDArray[np.float64]:
-    """The columns named, as numbers; ValueError for the first that is none."""
+def _numbers(path: Path, table: Any, names: list[str], guess: str | None = None) -> NDArray[np.float64]:
+    """The columns named, as numbers; ValueError for the first that is none: the labels', where guess was wrong."""
     for name in names:
         column = table[name]
         plain = column.dtype.kind in "buif"
@@ -193,7 +194,10 @@ def _numbers(path: Path, table: Any, names: list[str]) -> NDArray[np.float64]:
         if len(bad) or not plain:
             row = int(bad[0]) if len(bad) else 0
             found = column.iloc[row]
-            what = f"text {found!r}" if isinstance(found, str) else "missing" if found != found else f"{found}"
+            text = isinstance(found, str)
+            what = f"text {found!r}" if text else "missing" if found != found else f"{found}"
+            if text and guess is not None:
+                what += f" (labels are read from {guess!r}; if they are here, name this column: --label)"
             raise ValueError(
                 f"{path}: column {name!r}, row {row + 1}: {what}, expected a finite number: "
                 "fill it in, write categories as numbers, or leave the row or the column out"

@@ -83,7 +83,10 @@ def test_constant_columns_are_told(write):
         ("a,b,label\n1,True,x\n3,,y\n", "column 'b', row 2: missing"),
         ("a,b,label\n1,2,x\n3,NA,y\n", "column 'b', row 2: missing"),
         ("a,b,label\n1,2,x\n3,inf,y\n", "column 'b', row 2: inf, expected a finite number"),
-        ("a,city,label\n1,Rome,x\n3,Oslo,y\n", "column 'city', row 1: text 'Rome', expected a finite number"),
+        (
+            "city,a,b\nRome,1,4\nOslo,3,4\n",
+            r"column 'city', row 1: text 'Rome' \(labels are read from 'b'; .*--label\), expected a finite number",
+        ),
         ("a,label\n1,x\n3,\n", "column 'label', row 2: missing, expected a label"),
         ("a,price\n" + "".join(f"{k},{k}.5\n" for k in range(9)), "column 'price' has 9 different labels in 9 rows"),
     ],
