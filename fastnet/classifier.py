@@ -352,8 +352,9 @@ class Classifier(Copied, Predicting):
         """
         from fastnet.engine import session  # imports Numba
         from fastnet.engine.step import rules
+        from fastnet.engine.threads import crew
 
-        worth = session.WORTH_IN_A_CALL if shared else session.WORTH_IN_A_RUN
+        worth = crew.WORTH_IN_A_CALL if shared else crew.WORTH_IN_A_RUN
         source, rule = self._source(data, labels), rules.Rule(optimizer.rule)
         return session.Trainer(self._layers, source, size, rule, workers, worth, self._precision(), int(frozen))
 

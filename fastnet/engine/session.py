@@ -35,9 +35,7 @@ from fastnet.engine.step.programs import AnyTile, Plan, Steps, Tiles
 from fastnet.engine.step.rules import GRADIENT, Rule
 from fastnet.engine.step.softmax import CLASSES, TERMS
 from fastnet.engine.threads import barrier
-from fastnet.engine.threads.crew import WORTH_IN_A_CALL as WORTH_IN_A_CALL
-from fastnet.engine.threads.crew import WORTH_IN_A_RUN as WORTH_IN_A_RUN
-from fastnet.engine.threads.crew import crew_for, workers_for
+from fastnet.engine.threads.crew import WORTH_IN_A_CALL, WORTH_IN_A_RUN, crew_for, workers_for
 from fastnet.engine.threads.units import new_tickets
 from fastnet.engine.threads.workers import run_on_workers, run_waiting
 
@@ -164,6 +162,14 @@ def _scratch(plan: Plan, layers: tuple[Layer, ...], digits: Digits | None, train
     )
 
 
+def _agree(workers: list[Scratch]) -> None:
+    """Give all the scales of the first, which is in every run: by them each finds whether to wait for new digits."""
+    for own in workers[1:]:
+        if own.fixed is not None and (first := workers[0].fixed) is not None:
+            own.fixed.factors.array[...] = first.factors.array
+            own.fixed.units.array[...] = first.units.array
+
+
 def _activations(plan: Plan, layers: tuple[Layer, ...], training: bool) -> Activations:
     dtype, rows = layers[0].weight.dtype, plan.stride
     first, last = layers[0], layers[-1]
@@ -265,6 +271,7 @@ class Trainer:
         tickets = new_tickets(programs.PHASES, workers)
         while len(self._scratch) < workers:
             self._scratch.append(self._new_scratch())
+        _agree(self._scratch[:workers])
 
         def arguments(worker: int) -> tuple[Any, ...]:
             return (
@@ -278,8 +285,7 @@ class Trainer:
         began = perf_counter()
         _run(program, arguments, workers, meeting, self._plan.rows, self._multiply_adds)
         self._crew.observe(len(coefficients), perf_counter() - began)
-        losses, accuracies = history
-        return losses, accuracies
+        return history[0], history[1]
 
     @property
     def parameters(self) -> list[np.ndarray]:

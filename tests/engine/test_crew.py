@@ -111,12 +111,14 @@ def test_openmps_variable_is_a_limit(monkeypatch, text, cores):
     assert cpu.cores_for_one() == 8
 
 
-def test_a_change_between_runs_changes_no_bit(monkeypatch):
+@pytest.mark.parametrize("precision", ["highest", "medium"])
+def test_a_change_between_runs_changes_no_bit(monkeypatch, precision):
     rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((500, 120)), rng.integers(0, 10, 500)
+    X, y = rng.integers(0, 256, (500, 120), np.uint8), rng.integers(0, 10, 500)
 
     def trained(threads):
-        net = fastnet.TwoLayerNet(120, 100, 10, std=0.1, dtype=np.float64, seed=1)
+        net = fastnet.TwoLayerNet(120, 100, 10, std=0.1, seed=1)
+        net.normalization, net.matmul_precision = fastnet.Normalization.fit(X, scale=True), precision
         losses = net.train(X, y, num_iters=60, threads=threads, optimizer=fastnet.Adam())["loss_history"]
         return losses, *(value.tobytes() for value in net.params.values())
 
