@@ -19,6 +19,7 @@ from fastnet import streams
 from fastnet.batches import Drawn, Rows, Weights
 from fastnet.divergence import Steps
 from fastnet.optimizers import Adam, Optimizer
+from fastnet.outcome import LEAST_STEPS, STANDSTILL
 from fastnet.stopping import Scored
 from fastnet.training import History, Progress, asks_to_stop
 
@@ -263,6 +264,11 @@ class Course:
         if self.callback is not None and asks_to_stop(self.callback(progress)):
             self.stopped = True
         return self.stopped
+
+    def guesses(self, classes: int) -> bool:
+        """Whether what has ended, by its own rule or after many steps, knows no more than a guess among so many."""
+        ended = self.record.waited > self.patience or len(self.history.loss_history) >= LEAST_STEPS
+        return ended and self.record.loss > (1 - STANDSTILL) * math.log(classes)
 
     def _say(self, line: str) -> None:
         if self.verbose:

@@ -35,7 +35,7 @@ class SoftmaxRegressionClassifier(Estimator):
         Draw another order for each epoch.
     random_state : int, RandomState or None
         The same one gives the initial weights and batches of MLPClassifier.
-    tol, n_iter_no_change : default 1e-4 and 10
+    tol, n_iter_no_change : default 1e-4 and 10; np.inf of the latter is never to stop
         Stop when neither loss nor, with early_stopping, validation score has gained tol in more than so many epochs in
         a row.
     verbose : bool, default False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 import warnings
 from itertools import pairwise
 from typing import Any
@@ -88,6 +90,13 @@ class Estimator(Fitted):
                 ConvergenceWarning,
                 stacklevel=2,
             )
+        count = len(self.classes_)
+        if course.guesses(count):
+            warnings.warn(
+                f"the loss ends at {self.loss_:.4g}, no better than that of guessing, ln {count}: take another "
+                "learning_rate_init, less alpha, or features that tell the classes apart",
+                stacklevel=2,
+            )
         return self
 
     @available_if(_endless)  # type: ignore[untyped-decorator]  # scikit-learn has no types
@@ -148,6 +157,8 @@ class Estimator(Fitted):
         rng = check_random_state(self.random_state)
         if going_on:
             network = self.network_
+            if hidden != (found := tuple(network._arguments().values())[1:-1]):
+                raise ValueError(f"hidden_layer_sizes is {hidden}, expected {found}, as in the fit to go on from")
         else:
             network = self._new_network((X.shape[1], *hidden, len(classes)), X.dtype, rng)
             network.normalization = normalization
@@ -201,8 +212,14 @@ class Estimator(Fitted):
     def _optimizer(self) -> Optimizer:
         solver = checks.one_of("solver", self.solver, ("adam", "sgd"), "'adam' or 'sgd': fastnet has no other")
         if solver == "adam":
-            return AdamEpsilonLast(self.beta_1, self.beta_2, self.epsilon)
+            beta_1, beta_2 = checks.open_unit("beta_1", self.beta_1), checks.open_unit("beta_2", self.beta_2)
+            return AdamEpsilonLast(beta_1, beta_2, self.epsilon)
         return Momentum(self.momentum, nesterov=checks.flag("nesterovs_momentum", self.nesterovs_momentum))
+
+    def _patience(self) -> int:
+        """Epochs without a gain; infinity is to never stop."""
+        endless = isinstance(self.n_iter_no_change, float) and self.n_iter_no_change == math.inf
+        return sys.maxsize if endless else checks.whole("n_iter_no_change", self.n_iter_no_change, 1)
 
     def _batch_size(self, rows: int) -> int:
         if isinstance(self.batch_size, str) and self.batch_size == "auto":
@@ -273,6 +290,10 @@ class Estimator(Fitted):
         num_iters = (1 if partial else checks.whole("max_iter", self.max_iter, 1)) * epochs.per_epoch
         most = float(np.finfo(network.dtype).max)
         rate = checks.positive("learning_rate_init", self.learning_rate_init)
+        if isinstance(self.learning_rate, str):
+            known = (*OWN_RATES, *schedules.NAMES)
+            words = ", ".join(map(repr, dict.fromkeys(known)))
+            checks.one_of("learning_rate", self.learning_rate, known, f"one of {words}, a schedule or a function")
         own = isinstance(self.learning_rate, str) and self.learning_rate in OWN_RATES
         acting = self.learning_rate if own and self.solver == "sgd" else "constant"
         rule = record.rule
@@ -291,7 +312,7 @@ class Estimator(Fitted):
             learning_rate_init=rate,
             power_t=checks.non_negative("power_t", self.power_t),
             tol=checks.non_negative("tol", self.tol),
-            patience=checks.whole("n_iter_no_change", self.n_iter_no_change, 1),
+            patience=self._patience(),
             early_stopping=bool(self.early_stopping),
             verbose=bool(self.verbose),
             callback=self.callback,

@@ -1,8 +1,11 @@
 """Epochs that need not be looked at one by one are run together, with the results of those that are."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning
 
 from fastnet import training
 from fastnet.engine import session
@@ -77,3 +80,29 @@ def test_an_interrupt_within_epochs_counts_those_that_have_ended(monkeypatch):
     assert done[-1] > 8  # in the midst of a third epoch
     assert (model.n_iter_, model.t_) == (7, 7 * 150)
     assert model.loss_curve_ == whole.loss_curve_[:7]
+
+
+GUESSES = {
+    "no gain": ({"solver": "sgd", "learning_rate_init": 1e10}, X),
+    "nothing to learn": ({"max_iter": 300, "n_iter_no_change": np.inf}, np.zeros_like(X)),
+}
+
+
+@pytest.mark.parametrize("name", GUESSES)
+def test_a_fit_that_ends_in_guesses_is_told(name):
+    settings, rows = GUESSES[name]
+    with pytest.warns(UserWarning, match=r"the loss ends at .*, no better than that of guessing, ln 3: take another"):
+        TwoLayerClassifier(random_state=0, **settings).fit(rows, Y)
+
+
+def test_fits_that_learn_or_are_only_begun_are_not():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        TwoLayerClassifier(random_state=0).fit(X, Y)
+        TwoLayerClassifier(random_state=0, max_iter=3).fit(np.zeros_like(X), Y)
+
+
+def test_no_change_for_ever_is_no_end():
+    model = TwoLayerClassifier(random_state=0, tol=1.0, n_iter_no_change=np.inf, max_iter=50).fit(X, Y)
+    assert model.n_iter_ == 50

@@ -302,13 +302,13 @@ REFUSED = {
     "lbfgs": ({"solver": "lbfgs"}, "solver is 'lbfgs', expected 'adam' or 'sgd'"),
     "alpha": ({"alpha": -1}, "alpha is -1, expected a finite number"),
     "batch_size": ({"batch_size": 0}, "batch_size is 0, expected an integer"),
-    "learning_rate": ({"learning_rate": "fast"}, "schedule is 'fast', expected one of"),
+    "learning_rate": ({"learning_rate": "fast"}, "learning_rate is 'fast', expected one of 'constant', 'invscaling', "),
     "learning_rate_init": ({"learning_rate_init": 0}, "learning_rate_init is 0, expected a finite number above 0"),
     "max_iter": ({"max_iter": 0}, "max_iter is 0, expected an integer"),
     "n_iter_no_change": ({"n_iter_no_change": 0}, "n_iter_no_change is 0"),
     "tol": ({"tol": np.nan}, "tol is nan"),
     "momentum": ({"solver": "sgd", "momentum": 1.0}, "momentum is 1.0"),
-    "beta_1": ({"beta_1": 1.0}, "beta1 is 1.0"),
+    "beta_1": ({"beta_1": 1.0}, "beta_1 is 1.0"),
     "epsilon": ({"epsilon": 1e-320}, "epsilon is 1e-320, expected at least"),
     "scale": ({"scale": "minmax"}, "scale is 'minmax', expected 'standard', 'mean' or None"),
     "validation_fraction": ({"early_stopping": True, "validation_fraction": 1.5}, "validation_fraction is 1.5"),
@@ -368,8 +368,10 @@ def test_sparse_rows_are_refused_by_name():
         TwoLayerClassifier().fit(csr_array(X), Y)
 
 
-def test_a_warm_start_with_other_classes_is_refused():
+def test_a_warm_start_with_other_classes_or_units_is_refused():
     model = TwoLayerClassifier(warm_start=True, **QUICK).fit(X, Y)
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes is \(50,\), expected \(100,\), as in the fit to go on"):
+        clone(model).fit(X, Y).set_params(hidden_layer_sizes=50).fit(X, Y)
     with pytest.raises(ValueError, match=r"y has the classes \[0, 1\], expected those of the fit"):
         model.fit(X[:100], Y[:100])
 
