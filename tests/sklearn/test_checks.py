@@ -7,8 +7,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from fastnet.sklearn import SoftmaxRegressionClassifier, TwoLayerClassifier
 
 
-# Their data sets are far from converged when the checks' few epochs end.
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+# Their data sets are far from converged when the checks' few epochs end, and the labels of some are random.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore:the loss ends at:UserWarning")
 @parametrize_with_checks(
     [
         TwoLayerClassifier(),
