@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.problem import LAB
-from fastnet.engine import session
+from fastnet.engine import planning
 from fastnet.engine.compilation.kernel import program
 from fastnet.engine.emitting import elementary
 from fastnet.engine.emitting.arrays import Matrix, allocate
@@ -63,12 +63,12 @@ def layers(dtype):
 
 @pytest.fixture
 def plan(layers):
-    return session.plan_for(N, layers[0])
+    return planning.plan_for(N, layers[0])
 
 
 @pytest.fixture
 def tiles(plan, layers):
-    return session.tiles_for(plan, layers)
+    return planning.tiles_for(plan, layers)
 
 
 @pytest.fixture

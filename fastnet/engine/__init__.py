@@ -1,14 +1,15 @@
 """The compiled training step.  `session` is its front door; the design of each part stands at the top of its file.
 
     session        what the models ask for: Trainer, loss_and_gradients, Scorer
+    planning       into what a run is cut up, and its tiles
     step/          a training step
         programs       what one worker does between two returns to Python
-        phases, fixed  forward, middle, backward: the loop nests, in floats and in fixed point
+        phases, fixed, softmax     forward, middle, backward: the loop nests, in floats and in fixed point
         first_layer, precision     the first layer in either; when it is in fixed point, and with how many bits
         rules          update rules, a line at a time
         parts          what travels together through a step
         memory         what programs work on: parameters, batches, activations
-    threads/       those that workers run on, how they meet (barrier), who works on what (units)
+    threads/       those that workers run on, how many (crew), how they meet (barrier), who works on what (units)
     emitting/      LLVM IR
         tile, digit_tile           register tiles of floats, and of pixels by digits
         lines, integers, digits, elementary    cache lines as values, cut into digits; exp and log

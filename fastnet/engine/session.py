@@ -13,25 +13,23 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.engine import proof
-from fastnet.engine.compilation.cpu import LINE_BYTES, vector_unit
+from fastnet.engine.compilation.cpu import LINE_BYTES
 from fastnet.engine.compilation.kernel import compiled_for
-from fastnet.engine.emitting.arrays import Matrix, allocate, lines_of
-from fastnet.engine.emitting.digit_tile import choose_digit_tile
+from fastnet.engine.emitting.arrays import Matrix, allocate
 from fastnet.engine.emitting.digits import Digits
-from fastnet.engine.emitting.tile import SPARE_ROWS, Tile, choose_tile
+from fastnet.engine.emitting.tile import SPARE_ROWS
+from fastnet.engine.planning import SCORED_ROWS, trusted
 from fastnet.engine.step import programs
 from fastnet.engine.step.memory import Activations, Affine, Batch, Layer, Parameter, Scratch, Source
 from fastnet.engine.step.phases import GROUP2, PANEL
 from fastnet.engine.step.precision import (
     HIGHEST,
-    MOST_FEATURES,
     digits_for,
     fixed_for,
     fixed_scratch,
     set_normalization,
 )
-from fastnet.engine.step.programs import AnyTile, Plan, Steps, Tiles
+from fastnet.engine.step.programs import Plan, Steps
 from fastnet.engine.step.rules import GRADIENT, Rule
 from fastnet.engine.step.softmax import CLASSES, TERMS
 from fastnet.engine.threads import barrier
@@ -39,79 +37,11 @@ from fastnet.engine.threads.crew import WORTH_IN_A_CALL, WORTH_IN_A_RUN, crew_fo
 from fastnet.engine.threads.units import new_tickets
 from fastnet.engine.threads.workers import run_on_workers, run_waiting
 
-# Rows in a unit of work, at most: each unit reads a slice of the weights, the large ones from beyond the second-level
-# cache (N=200, D=3072, H=1024: 20 % less time with 100 rows than with 50; H=80, digits: 4 % more).
-UNIT_ROWS, LARGE_UNIT_ROWS, LARGE_SLICE = 50, 100, 1 << 18  # bytes
-FEW_UNITS, FEW_GROUPS = 4, 8  # of rows and of the first layer's weights: no fewer are shared out evenly
-LEAST_LINES = 3  # of a tile, so that there are more of them to share out: of fewer it is slower
-BLOCK_ROWS = 256  # rows whose activations stay in a second-level cache
-SCORED_ROWS = 120  # the same where all slices are one worker's; whole tiles of 4, 5 or 6 rows
-MOST_SLICES = 4  # of the features: each costs a pass over the hidden activations
-# Features in the smallest of them; where products are in fixed point, which take less time than such a pass, in units
-# of more rows: (N, D, H) = (400, 300, 2048) takes 9 % less time in one slice than in two, and 21 % more in float32.
-SMALLEST_SLICE, SMALLEST_FIXED_SLICE = 128, 384
 # From here on a step, or a call, is one that Ctrl-C must be able to end: some 20 ms on one core.  To wait for it on
 # another thread costs 50 us.
 LONG = 1_000_000_000
 A_ROW = 1000  # multiply-adds that a row takes as long as, whatever its layers
 _NO_ARRAY = np.empty((0, 0))  # in the place of an array that has been let go: no program reads it
-
-
-def plan_for(rows: int, layer: Layer, most: int = BLOCK_ROWS, digits: Digits | None = None) -> Plan:
-    """How a batch is cut up, in blocks of at most so many rows: a function of the shapes and the precision alone."""
-    inputs = layer.inputs
-    blocks = -(-rows // most)
-    block_rows = -(-rows // blocks)
-    slices = min(MOST_SLICES, max(1, inputs // (SMALLEST_SLICE if digits is None else SMALLEST_FIXED_SLICE)))
-    if digits is not None:
-        slices = max(slices, -(-inputs // MOST_FEATURES))
-    grain = 1 if digits is None else PANEL
-    of_a_weight = layer.weight.itemsize if digits is None else digits.bits // 8
-    bytes_of_slice = layer.weight.size // slices * of_a_weight
-    unit_rows = UNIT_ROWS if bytes_of_slice < LARGE_SLICE else LARGE_UNIT_ROWS
-    units = max(-(-block_rows // unit_rows), -(-FEW_UNITS // slices))
-    return Plan(rows, -(-rows // block_rows), block_rows, slices, grain, block_rows + SPARE_ROWS, units)
-
-
-def parts_wanted(layer: Layer) -> int:
-    """Into how many parts the columns of a group of weights had better be cut.
-
-    Each part is a unit of work: with 300 features, in four groups, two workers had 192 and 108 of them.
-    """
-    return -(-FEW_GROUPS // -(-layer.inputs // PANEL))
-
-
-def tiles_for(plan: Plan, layers: tuple[Layer, ...], digits: Digits | None = None) -> Tiles:
-    """Tile shapes for a plan, the first layer's of digits where there are some."""
-    unit, dtype = vector_unit(), layers[0].weight.dtype
-    first, last = (lines_of(layer.outputs, dtype) for layer in (layers[0], layers[-1]))
-    middle = choose_tile(unit, plan.block_rows, first)
-    forward: AnyTile = middle
-    widest = max(LEAST_LINES, first // parts_wanted(layers[0]))
-    backward: AnyTile = choose_tile(unit, PANEL, first, divides=PANEL, widest=widest)
-    if digits is not None:
-        forward = choose_digit_tile(unit, digits, plan.block_rows, first)
-        backward = choose_digit_tile(unit, digits, PANEL, first, divides=PANEL)
-    return Tiles(
-        forward,
-        middle,
-        # The workers share out rows in tiles of `middle`: the scores' tile must not reach into another's.
-        middle.across(last),
-        backward,
-        choose_tile(unit, GROUP2, last, divides=GROUP2),
-    )
-
-
-def trusted(
-    precision: str, source: Source, layers: tuple[Layer, ...], rows: int, most: int = BLOCK_ROWS
-) -> tuple[Digits | None, Plan, Tiles]:
-    """How batches are multiplied: in digits, else in floats, else plainly, where tiles are wrong on this machine."""
-    for digits in dict.fromkeys((digits_for(precision, source, layers[0], rows), None)):
-        plan = plan_for(rows, layers[0], most, digits)
-        tiles = tiles_for(plan, layers, digits)
-        if proof.hold(tiles, layers[0].weight.dtype):
-            return digits, plan, tiles
-    return None, plan, Tiles(*(Tile(tile.mr, tile.lines, plain=True) for tile in tiles))
 
 
 def _multiply_adds(rows: int, layers: tuple[Layer, ...]) -> int:
@@ -215,8 +145,7 @@ class Trainer:
         for layer in layers:
             layer.clear_padding()
         digits, plan, self._tiles = trusted(matmul_precision, source, layers, rows)
-        across = -(-lines_of(layers[0].outputs, layers[0].weight.dtype) // self._tiles.backward1.lines)
-        self._plan = plan._replace(frozen=frozen, parts=min(across, parts_wanted(layers[0])))
+        self._plan = plan._replace(frozen=frozen)
         self._fixed = None if digits is None else fixed_for(digits, self._plan, source, layers[0])
         self._dtype = layers[0].weight.dtype
         self._multiply_adds = 2 * _multiply_adds(rows, layers)

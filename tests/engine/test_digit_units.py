@@ -10,7 +10,7 @@ import llvmlite.binding as llvm
 import pytest
 from llvmlite import ir
 
-from fastnet.engine import session
+from fastnet.engine import planning
 from fastnet.engine.compilation.cpu import Dot, VectorUnit, target
 from fastnet.engine.emitting import digit_tile, lines
 from fastnet.engine.emitting.digits import COLUMNS, Digits
@@ -127,7 +127,7 @@ def test_avx_vnni_stays_in_registers(bits):
 def test_sums_of_digits_fit_32_bits(bits, dot):
     digits = Digits(bits, dot)
     largest = 255 * digits.base // 2
-    rows = session.BLOCK_ROWS
+    rows = planning.BLOCK_ROWS
     assert rows * (2 ** (bits - 1) * (1 - 1 / 128)) < 2**31  # the sum of a gradient's integers
     if digits.bytewise:
         assert (precision.MOST_FEATURES + 96) * largest < 2**31

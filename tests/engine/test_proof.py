@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from fastnet.engine import proof, session
+from fastnet.engine import planning, proof
 from fastnet.engine.step.memory import Layer, Source
 from tests.engine.conftest import ROOT
 
@@ -97,6 +97,6 @@ def test_every_tile_that_trains_is_proven(hidden, monkeypatch):
     seen = set()
     monkeypatch.setattr(proof, "_holds", lambda tile, dtype, transposed: seen.add((tile, transposed)) or True)
     layers = Layer.zeros(21, hidden, np.dtype(np.float32)), Layer.zeros(hidden, 10, np.dtype(np.float32))
-    tiles = session.trusted("highest", Source(np.empty((200, 21)), None, None, None), layers, 200)[2]
+    tiles = planning.trusted("highest", Source(np.empty((200, 21)), None, None, None), layers, 200)[2]
     by_rows = {(tile, False) for tile in (tiles.forward, tiles.middle, tiles.scores)}
     assert seen == by_rows | {(tiles.backward1, True), (tiles.backward2, True)}
