@@ -26,8 +26,8 @@ from fastnet import cli
 DOCS = Path(__file__).parent
 FENCED = re.compile(r"^```(python|sh)\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 SHOWN = re.compile(r"!\[[^]]*]\(pictures/([\w.-]+)\)")
-# What code needs whose first line is such a comment, beside fastnet and its extras.  It runs where that is installed:
-# two of them are hundreds of megabytes, and the third is no package.
+# What code needs whose first line is such a comment, beside fastnet and the extra `docs`.  It runs where that is there:
+# two are hundreds of megabytes (the extra `peers`), and the third is a student's own.
 NEEDED = {"# PyTorch": "torch", "# Keras": "keras", "# CS231n": "cs231n"}
 
 

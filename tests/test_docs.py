@@ -37,8 +37,12 @@ def stand_in(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path, stand_in, monkeypatch):
-    """Where a page is run: the data is where it says."""
+    """Where a page is run: the data is where it says, and a student's own solution of the assignment."""
     (tmp_path / "data").symlink_to(stand_in, target_is_directory=True)
+    package = tmp_path / "cs231n" / "classifiers"
+    package.mkdir(parents=True)
+    (package / "neural_net.py").write_text("from reference import TwoLayerNet as TwoLayerNet\n")
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

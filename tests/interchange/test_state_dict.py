@@ -121,7 +121,7 @@ def test_what_is_no_net_is_refused(make):
 @pytest.fixture
 def module(plain):
     """The net as PyTorch's module, and what it takes."""
-    torch = pytest.importorskip("torch", reason="torch is in the extra `bench`, not in `test`")
+    torch = pytest.importorskip("torch", reason="torch is in the extra `peers`, not in `test`")
     sizes = [*plain._arguments().values()]
     layers = [torch.nn.Linear(i, o) for i, o in pairwise(sizes)]
     made = layers[0] if len(layers) == 1 else torch.nn.Sequential(layers[0], torch.nn.ReLU(), layers[1])
