@@ -112,6 +112,8 @@ class Ending:
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", checks.count("rows", self.rows, 1))
         object.__setattr__(self, "after", checks.open_unit("after", self.after))
+        if not (self.clock is None or isinstance(self.clock, Clock)):
+            raise ValueError(f"clock is {self.clock!r}, expected a fastnet.schedules.Clock or None")
 
 
 class Narrowing(Resumable):

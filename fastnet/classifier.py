@@ -178,7 +178,8 @@ class Classifier(Copied, Predicting):
         threads : workers; default the model's, else FASTNET_THREADS, else as many cores as the work is worth
             The clock says how many that are, OMP_NUM_THREADS how many at most.  No bit of the result depends on it.
         verbose : bool, default False: write loss lines to standard output
-        callback : function of a Progress, called about ten times a second and at the end of each epoch
+        callback : function of a Progress, called about ten times a second, at first and
+            whenever another number of workers is tried more often, and at the end of each epoch
             It ends the training by returning True.  One whose attribute every_epoch is False waits for its turn:
             epochs of a step or two take several times as long when each returns to Python.
         schedule : how the learning rate changes, in the place of learning_rate_decay
@@ -259,7 +260,7 @@ class Classifier(Copied, Predicting):
         if checkpoint is not None:
             from fastnet import runs  # imports zipfile
 
-            table = runs.table(schedule, rates, num_iters)
+            table = runs.table(schedule, sampling, rates, num_iters)
             own = runs.identity(
                 self, told, X=data, y=labels, weights=weights, indices=indices, X_val=X_val, y_val=y_val,
                 weights_val=sample_weight_val, schedule=table,

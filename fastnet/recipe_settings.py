@@ -63,6 +63,6 @@ class Settings:
 
     def sampling(self, rows: int, clock: Clock | None = None) -> str | Ending:
         """How batches are drawn from the views of so many images, by `TwoLayerNet.train`."""
-        if self.ending == 0:
+        if 1 - self.ending == 1:  # so short an ending has no step
             return "shuffle"
         return Ending((1 + self.mirrored) * rows, 1 - self.ending, clock)

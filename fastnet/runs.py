@@ -17,7 +17,7 @@ import numpy as np
 from fastnet import archive, checkpoints, checks, files
 from fastnet._version import __version__
 from fastnet.archive import Layout
-from fastnet.batches import Resumable
+from fastnet.batches import Ending, Resumable
 from fastnet.checks import Array
 from fastnet.digests import digest
 from fastnet.divergence import Steps
@@ -66,10 +66,17 @@ def identity(model: Classifier, settings: Mapping[str, Any], **arrays: Any) -> d
     }
 
 
-def table(schedule: Any, rates: Rates, num_iters: int) -> Array | None:
-    """The rates of a schedule that is a function, which tell it from others.  Raises ValueError for a Clock."""
+def table(schedule: Any, sampling: Any, rates: Rates, num_iters: int) -> Array | None:
+    """The rates of a schedule that is a function, which tell it from others.
+
+    Raises ValueError for a Clock, the schedule or that of an Ending.
+    """
     if isinstance(schedule, Clock):
         raise ValueError("a Clock follows the seconds of one process, expected another schedule with checkpoint")
+    if isinstance(sampling, Ending) and sampling.clock is not None:
+        raise ValueError(
+            "sampling has a Clock, which follows the seconds of one process, expected none with checkpoint"
+        )
     return rates(np.arange(num_iters)) if callable(schedule) else None
 
 

@@ -324,7 +324,7 @@ class Scorer:
         """Whether the first layer's weights were finite for sure, by their products with a row of the last data set.
 
         One that is not leaves no sum finite, whatever the row; a ReLU may hide that.  Weights that are too large do so
-        as well, and a worker that has had no block yet.  To look at all weights takes half as long as to score one.
+        as well.  To look at all weights takes half as long as to score one.
         """
         return all(np.isfinite(products).all() for products in self._products)
 

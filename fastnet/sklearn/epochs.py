@@ -266,8 +266,13 @@ class Course:
         return self.stopped
 
     def guesses(self, classes: int) -> bool:
-        """Whether what has ended, by its own rule or after many steps, knows no more than a guess among so many."""
-        ended = self.record.waited > self.patience or len(self.history.loss_history) >= LEAST_STEPS
+        """Whether what has ended, by its own rule or after many steps, knows no more than a guess among so many.
+
+        Of a fit that was cut off within its first epoch nothing is known.
+        """
+        ended = self.summed > 0 and (
+            self.record.waited > self.patience or len(self.history.loss_history) >= LEAST_STEPS
+        )
         return ended and self.record.loss > (1 - STANDSTILL) * math.log(classes)
 
     def _say(self, line: str) -> None:

@@ -323,7 +323,7 @@ class Estimator(Fitted):
         judges += [best.see] if best is not None else []
         plan = training.Plan(num_iters, epochs.per_epoch, rates, lambda weight: alpha / weight)
         # Beside a search with n_jobs there are fewer cores than workers: fits too short for the clock to tell that have
-        # one.
+        # one worker.
         binary = network.output_size == 2
         trainer = network._trainer(data, labels, epochs.size, optimizer, workers, frozen=binary, shared=True)
         optimizer = rule.go_on(optimizer, trainer)

@@ -119,6 +119,10 @@ def test_a_budget_trains_to_the_end_of_the_schedule_however_slow_the_preparation
     assert seen[-1].num_iters == seen[-1].iteration
 
 
+def test_an_ending_too_short_for_a_step_is_none():
+    assert replace(TINY, ending=1e-17).sampling(10) == "shuffle"
+
+
 def test_the_ending_sees_the_images_of_the_first_shift_alone(monkeypatch):
     X, y = pictures(600)
     seen, endings, Narrowing = [], [], batches.Narrowing

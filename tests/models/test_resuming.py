@@ -281,6 +281,8 @@ def test_a_clock_follows_one_process_and_has_no_checkpoint(path):
     model = new_model()
     with pytest.raises(ValueError, match="a Clock follows the seconds of one process"):
         model.train(X, Y, schedule=schedules.Clock(1), checkpoint=path)
+    with pytest.raises(ValueError, match="sampling has a Clock"):
+        model.train(X, Y, batch_size=5, sampling=Ending(20, 0.5, schedules.Clock(1)), checkpoint=path)
     assert not path.exists()
 
 

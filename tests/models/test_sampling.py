@@ -1,12 +1,11 @@
 """The same seed draws the same weights and the same mini-batches as in `reference`."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from against_reference import DTYPES, KINDS, fastnet_model, reference_model, worst_error
 
 from fastnet.batches import Ending, batches_of
+from fastnet.schedules import Clock
 
 D, H, C = 11, 9, 4
 DATA = np.random.default_rng(0).standard_normal((70, D)), np.random.default_rng(1).integers(0, C, 70)
@@ -81,9 +80,10 @@ def test_an_ending_is_on_the_first_rows_alone_however_many_batches_are_asked_for
     np.testing.assert_array_equal(np.concatenate([stretches.take(count).rows for count in (1, 11, 3, 5)]), rows)
 
 
-def test_an_ending_by_the_clock_begins_when_its_time_has_come():
+def test_an_ending_by_the_clock_begins_when_its_time_has_come(monkeypatch):
     moments = iter([0.0, 0.64, 0.65, 2.0])
-    batches = ending(10**12, clock=SimpleNamespace(passed=lambda: next(moments)))
+    monkeypatch.setattr(Clock, "passed", lambda clock: next(moments))
+    batches = ending(10**12, clock=Clock(1))
     assert [bool(batches.take(14).rows.max() < 30) for _ in range(4)] == [False, False, True, True]
 
 
@@ -105,3 +105,8 @@ def test_an_ending_that_does_not_fit_is_told(options, message):
 def test_an_ending_is_of_rows_and_a_fraction(rows, after):
     with pytest.raises(ValueError, match=r"(rows|after) is"):
         Ending(rows, after)
+
+
+def test_the_clock_of_an_ending_is_a_clock():
+    with pytest.raises(ValueError, match=r"clock is 5, expected a fastnet\.schedules\.Clock"):
+        Ending(5, 0.5, clock=5)

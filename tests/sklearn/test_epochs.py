@@ -106,3 +106,11 @@ def test_fits_that_learn_or_are_only_begun_are_not():
 def test_no_change_for_ever_is_no_end():
     model = TwoLayerClassifier(random_state=0, tol=1.0, n_iter_no_change=np.inf, max_iter=50).fit(X, Y)
     assert model.n_iter_ == 50
+
+
+def test_a_fit_cut_off_within_its_first_epoch_is_not_judged():
+    """Warnings are errors here; no loss of an epoch is known yet."""
+    X, y = load_iris(return_X_y=True)
+    model = TwoLayerClassifier(batch_size=1, callback=lambda progress: progress.iteration >= 200, threads=1)
+    model.fit(np.tile(X, (20, 1)), np.tile(y, 20))
+    assert model.n_iter_ == 0

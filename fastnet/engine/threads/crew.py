@@ -1,7 +1,7 @@
 """How many workers run the steps of a training: as many as the work is worth, or another number, by the clock.
 
 Results have the same bits with any number, so it may change from one run to the next.  What it should be no rule can
-tell: two workers halve the time of a step where each has a core, and take ten times as long beside a search with
+tell: two workers halve the time of a step where each has a core, and take many times as long beside a search with
 n_jobs, as who waits at a barrier then waits for the other to be scheduled, several times a step.  So the other number
 is tried now and then, in runs that begin with a single step and end as soon as they are clearly slower.
 """
@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from fastnet.engine.compilation.cpu import cores_for_one
 
-# Multiply-adds that are worth another worker: in a step of a long run, where workers only meet at barriers (three
-# a step, under a microsecond), and in a single call, where a thread must be woken first (some 50 us).  Between the two
-# a run may begin with either, and the clock says with which it goes on.
+# Multiply-adds that are worth another worker: in a step of a long run, where workers only meet at barriers (three or
+# four a step, under a microsecond), and in a single call, where a thread must be woken first (some 50 us).  Between the
+# two a run may begin with either, and the clock says with which it goes on.
 WORTH_IN_A_RUN = 500_000
 WORTH_IN_A_CALL = 5_000_000
 TRIAL = 2e-3  # seconds of steps by which two numbers are compared
 FIRST_WAIT = 1e-3  # seconds before the first trial
 WAIT, MOST_WAIT = 0.03, 1.0  # before the next one, twice as many after each that has changed nothing, at most so many
-PATIENCE = 40  # trials take one part in so many of the time, however slow they are
+PATIENCE = 40  # trials after the first take one part in so many of the time, however slow they are
 GROWTH = 4  # of a run over the one before, with a number of workers that is new
 GAIN = 0.95  # of the time of one worker, at most: with less to gain the other cores are left to others
 SLOWER, WAKING = 2.0, 2e-4  # times as slow, and as many seconds beside, end a trial
