@@ -43,6 +43,7 @@ def folder(tmp_path, stand_in, monkeypatch):
     package.mkdir(parents=True)
     (package / "neural_net.py").write_text("from reference import TwoLayerNet as TwoLayerNet\n")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("KERAS_BACKEND", "torch")  # its own default is another library, which no extra has
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
