@@ -15,7 +15,8 @@ from benchmarks.problem import Problem, synthetic
 from fastnet.bench import take_turns
 
 FLOPS = 1e10  # of the products of a turn, about: a tenth of a second or two
-# Steps of a turn: with 4 of 2.5 GFLOP each, a third of the time went into beginning (copies of 25 MB, new pages).
+# Steps of a turn: with 4 of 2.5 GFLOP each, a tenth of the time went into beginning, with momentum and matmul_precision
+# "medium" a quarter (a copy of 25 MB, new pages, digits of all weights).
 LEAST_STEPS, MOST_STEPS = 16, 1000
 PAUSE = 0.12  # seconds between two turns: OpenBLAS's threads spin on for a tenth
 

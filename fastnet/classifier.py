@@ -178,10 +178,10 @@ class Classifier(Copied, Predicting):
         threads : workers; default the model's, else FASTNET_THREADS, else as many cores as the work is worth
             The clock says how many that are, OMP_NUM_THREADS how many at most.  No bit of the result depends on it.
         verbose : bool, default False: write loss lines to standard output
-        callback : function of a Progress, called about ten times a second, at first and
-            whenever another number of workers is tried more often, and at the end of each epoch
-            It ends the training by returning True.  One whose attribute every_epoch is False waits for its turn:
-            epochs of a step or two take several times as long when each returns to Python.
+        callback : function of a Progress, called about ten times a second and at the end of each epoch
+            More often at first, and while another number of workers is tried.  It ends the training by returning True.
+            One whose attribute every_epoch is False waits for its turn: epochs of a step or two take several times as
+            long when each returns to Python.
         schedule : how the learning rate changes, in the place of learning_rate_decay
             "constant", "linear" (to zero), "cosine" or one of fastnet.schedules, with a warm-up where wanted (its Clock
             ends training after so many seconds); or, in the place of learning_rate as well, a function from an int64

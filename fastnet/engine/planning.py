@@ -17,8 +17,10 @@ from fastnet.engine.step.programs import AnyTile, Plan, Tiles
 # cache (N=200, D=3072, H=1024: 20 % less time with 100 rows than with 50; H=80, digits: 4 % more).
 UNIT_ROWS, LARGE_UNIT_ROWS, LARGE_SLICE = 50, 100, 1 << 18  # bytes
 FEW_UNITS, FEW_GROUPS = 4, 8  # of rows and of the first layer's weights: no fewer are shared out evenly
-LEAST_LINES = 3  # of a tile, so that there are more of them to share out: of fewer it is slower
-BLOCK_ROWS = 256  # rows whose activations stay in a second-level cache
+LEAST_LINES = 3  # of a tile, so that there are more of them to share out: two run at less of the peak (see choose_tile)
+# Rows whose activations stay in a second-level cache.  512 take 2 to 6 % less time at (N, D, H) = (400, 300, 2048), but
+# sums over more than 256 leave 32 bits where digits are pairs.
+BLOCK_ROWS = 256
 SCORED_ROWS = 120  # the same where all slices are one worker's; whole tiles of 4, 5 or 6 rows
 MOST_SLICES = 4  # of the features: each costs a pass over the hidden activations
 # Features in the smallest of them; where products are in fixed point, which take less time than such a pass, in units

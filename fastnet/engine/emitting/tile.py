@@ -27,7 +27,8 @@ from fastnet.engine.emitting.matrix import MatrixType, emit_address, emit_column
 
 UNROLL = 4  # steps of the depth between two jumps: 1 costs 4 % of a training step, 8 gains nothing more
 # Rows of a tile of floats.  8 rows of one to three lines fit the registers of AVX-512, but took more than twice as long
-# as 7 on Cascade Lake (which one jump for every step of the depth mends, to the harm of all the others).
+# as 7 on Cascade Lake (which one jump for every step of the depth mends, to the harm of all the others), and no less
+# on Zen 4.
 TALLEST = 7
 SPARE_ROWS = 12  # rows of the tallest tile of any kind: a product may compute so many beyond the last
 

@@ -4,6 +4,8 @@ All workers of a run call the same program with their own number; they meet at t
 
     forward | middle | backward |
 
+(in fixed point at a fourth, when d_hidden has been cut into digits, and at one more when scales have changed).
+
 Between two barriers they take units of work, each its own share first: the same features in every step, on the
 way forward and on the way back.  So what crosses from core to core is little more than hidden activations and
 their gradient, and a worker's part of W1 stays in its own cache.

@@ -4,7 +4,8 @@
 
 Sums and maxima over the classes of a row would take as many steps as a line has halves, each waiting for the last,
 and exponentials of a few classes most of a line for nothing.  So the scores of a line of rows are turned over: a row
-of `turned` holds a class, its lanes are the rows.  (For 10 classes that takes a quarter of the time.)
+of `turned` holds a class, its lanes are the rows.  (200 rows of 10 classes took 9.4 us in float32 and 10 in float64 on
+Zen 4, and take 2.7 and 5.1; of 100 classes as long as before.)
 """
 
 from __future__ import annotations
