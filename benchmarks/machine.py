@@ -25,12 +25,18 @@ def describe(words: str, threads: int, script: str = "compare") -> dict[str, Any
         "command": f"python -m benchmarks.{script} {words}",
         "date": datetime.now(UTC).date().isoformat(),
         "cpu": cpu.model_name(),
-        "vector unit": cpu.vector_unit().name,
+        "vector unit": _unit(),
         "blas": blas(),
         "system": f"{platform.system()} {platform.machine()}",
         "threads": threads,
         "versions": versions,
     }
+
+
+def _unit() -> str:
+    """Of vectors, and of matrices where there is one."""
+    name = cpu.vector_unit().name
+    return f"{name} with AMX" if cpu.dot_unit().instruction == "amx" else name
 
 
 def blas() -> str:

@@ -76,7 +76,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     source = Source(problem.X, problem.y, problem.mean.astype(dtype).reshape(1, -1), np.ones((1, D), dtype))
     trainer = Trainer(layers, source, N, Rule("sgd"), threads=1)
     batch, rates = Batch.of(source, Matrix(problem.indices)), np.full((REPEATS, 1), 1e-6)
-    tiles, plan, a, scratch = trainer._tiles, trainer._plan, trainer._activations, trainer._scratch[0]
+    tiles, plan, a, scratch = trainer._tiles, trainer._plan, trainer._activations, trainer._new_scratch()
     layer1, layer2 = trainer._affines
     strengths = np.full(REPEATS, 0.5)
     steps = programs.Steps(

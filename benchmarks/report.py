@@ -49,9 +49,14 @@ TEXTS: dict[str, list[tuple[str, str, Text]]] = {
 
 def save(name: str, result: Result, root: Path = ROOT) -> None:
     """Beside those of other kinds of machine, over an older one of this kind."""
-    folder = root / "benchmarks" / "results" / result["vector unit"].lower()
+    folder = root / "benchmarks" / "results" / folder_of(result)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def folder_of(head: Result) -> str:
+    """The name of the folder of a kind of machine."""
+    return str(head["vector unit"]).lower().replace(" ", "-")
 
 
 def begun(name: str, head: Result, root: Path = ROOT) -> Result:
@@ -59,7 +64,7 @@ def begun(name: str, head: Result, root: Path = ROOT) -> Result:
 
     Else the head alone: seconds of two machines do not go into one table.
     """
-    file = root / "benchmarks" / "results" / head["vector unit"].lower() / f"{name}.json"
+    file = root / "benchmarks" / "results" / folder_of(head) / f"{name}.json"
     found = json.loads(file.read_text()) if file.exists() else {}
     same = all(found.get(key) == value for key, value in head.items() if key not in OF_A_RUN)
     return {**found, **head} if same else dict(head)

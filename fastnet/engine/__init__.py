@@ -58,7 +58,7 @@ def describe() -> dict[str, str | int | list[str]]:
 
 def _dot(unit: Dot) -> str:
     """What multiplies bytes."""
-    names = {"vnni": "vpdpbusd", "usdot": "usdot", "madd": "vpmaddwd", "plain": "plain vectors"}
+    names = {"amx": "AMX, tdpbusd", "vnni": "vpdpbusd", "usdot": "usdot", "madd": "vpmaddwd", "plain": "plain vectors"}
     return f"{names[unit.instruction]}, {8 * unit.width} bits"
 
 

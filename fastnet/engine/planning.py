@@ -7,6 +7,7 @@ from fastnet.engine.compilation.cpu import vector_unit
 from fastnet.engine.emitting.arrays import lines_of
 from fastnet.engine.emitting.digit_tile import choose_digit_tile
 from fastnet.engine.emitting.digits import Digits
+from fastnet.engine.emitting.matrix_unit import matrix_tile
 from fastnet.engine.emitting.tile import SPARE_ROWS, Tile, choose_tile
 from fastnet.engine.step.memory import Layer, Source
 from fastnet.engine.step.phases import GROUP2, PANEL
@@ -61,8 +62,10 @@ def tiles_for(plan: Plan, layers: tuple[Layer, ...], digits: Digits | None = Non
     widest = max(LEAST_LINES, first // parts_wanted(layers[0]))
     backward: AnyTile = choose_tile(unit, PANEL, first, divides=PANEL, widest=widest)
     if digits is not None:
-        forward = choose_digit_tile(unit, digits, plan.block_rows, first)
-        backward = choose_digit_tile(unit, digits, PANEL, first, divides=PANEL)
+        forward = backward = matrix_tile(digits)
+        if not digits.by_matrix:
+            forward = choose_digit_tile(unit, digits, plan.block_rows, first)
+            backward = choose_digit_tile(unit, digits, PANEL, first, divides=PANEL)
     return Tiles(
         forward,
         middle,

@@ -19,11 +19,12 @@ from fastnet.engine.compilation.cpu import LINE_BYTES, target
 from fastnet.engine.compilation.kernel import once_on_this_machine
 from fastnet.engine.compilation.native import run_once
 from fastnet.engine.emitting.arrays import allocate
-from fastnet.engine.emitting.digit_tile import PIXELS_APART, DigitTile, emit_digit_tile
+from fastnet.engine.emitting.digit_tile import MEAN_BYTES, PIXELS_APART, Correction, DigitTile, emit_digit_tile
 from fastnet.engine.emitting.digits import COLUMNS, INTS, QUAD
 from fastnet.engine.emitting.integers import emit_quad
-from fastnet.engine.emitting.lines import INDEX, emit_load, line_ir
+from fastnet.engine.emitting.lines import INDEX, emit_load, emit_store, line_ir
 from fastnet.engine.emitting.matrix import emit_address, emit_columns
+from fastnet.engine.emitting.matrix_unit import emit_clear, emit_keep, emit_kept, emit_off, emit_on, emit_step
 from fastnet.engine.emitting.tile import Tile, emit_loop, emitter, operand
 from fastnet.engine.step.programs import AnyTile, Tiles
 
@@ -33,7 +34,9 @@ QUADS = 69  # of that for digits: more than one chunk of 16-bit pairs, and a res
 
 def hold(tiles: Tiles, dtype: np.dtype) -> bool:
     """Whether these tiles multiply rightly on this machine; where one does not, a warning says so, once."""
-    by_rows = tiles.forward, tiles.middle, tiles.scores
+    by_rows = [tiles.forward, tiles.middle, tiles.scores]
+    if isinstance(tiles.forward, DigitTile) and tiles.forward.digits.by_matrix:
+        by_rows.append(DigitTile(MEAN_BYTES, 1, tiles.forward.digits.of_vectors))  # multiplies the mean
     by_columns = tiles.backward1, tiles.backward2
     return all(_holds(tile, dtype, False) for tile in by_rows) and all(_holds(tile, dtype, True) for tile in by_columns)
 
@@ -92,19 +95,20 @@ def _digits_multiply(tile: DigitTile, dtype: np.dtype, transposed: bool) -> bool
     digits, depth, columns = tile.digits, QUADS * QUAD, tile.lines * COLUMNS
     most = (1 << (digits.bits - 1)) - (1 << (digits.bits - 8))
     a, b = _sample(tile.mr, depth, 0, 255), _sample(depth, columns, -most, most)
-    if transposed:  # quads of neighbouring places, the rows side by side
+    if transposed and not digits.by_matrix:  # quads of neighbouring places, the rows side by side
         pixels = a.reshape(tile.mr, QUADS, QUAD).transpose(1, 0, 2).reshape(QUADS, -1)
     else:
         pixels = np.zeros((tile.mr, PIXELS_APART), np.int64)
         pixels[:, :depth] = a
-    room = allocate(tile.lines, QUADS * digits.lines * LINE_BYTES, np.dtype(np.uint8), odd=True)
+    room = allocate(tile.lines, (QUADS + digits.step) * digits.lines * LINE_BYTES, np.dtype(np.uint8), odd=True)
+    sums = allocate(tile.mr * digits.sums, COLUMNS, np.dtype(np.int32))
     zeros, ones = np.zeros((1, max(tile.mr, columns))), np.ones((1, max(tile.mr, columns)))
     terms = [_padded(zeros, "f4"), _padded(ones, "f4"), _padded(zeros, "f8"), _padded(ones, "f8")]
     out, narrow_out = allocate(tile.mr, columns, dtype), allocate(tile.mr, COLUMNS, dtype)
     wide, zero = tile._numba_type_, INDEX(0)
 
     def emit(builder: ir.IRBuilder, quads: ir.Value, *matrices: ir.Value) -> None:
-        panel, numbers, packed, whole, narrow, *terms = matrices
+        panel, numbers, packed, kept, whole, narrow, *terms = matrices
 
         def pack(quad: ir.Value, none: dict[Any, ir.Value]) -> dict[Any, ir.Value]:
             first = builder.mul(quad, INDEX(QUAD))
@@ -116,6 +120,26 @@ def _digits_multiply(tile: DigitTile, dtype: np.dtype, transposed: bool) -> bool
             return none
 
         emit_loop(builder, zero, quads, 1, {}, pack)
+        if digits.by_matrix:
+            emit_on(builder)
+            emit_clear(builder, digits)
+
+            def step(k: ir.Value, none: dict[Any, ir.Value]) -> dict[Any, ir.Value]:
+                quad = builder.mul(k, INDEX(digits.step))
+                place = emit_address(builder, panel, zero, builder.mul(quad, INDEX(QUAD)))
+                line = emit_address(builder, packed, zero, builder.mul(quad, INDEX(digits.lines * LINE_BYTES)))
+                emit_step(builder, digits, place, emit_columns(builder, panel), line)
+                return none
+
+            steps = builder.sdiv(builder.add(quads, INDEX(digits.step - 1)), INDEX(digits.step))
+            emit_loop(builder, zero, steps, 1, {}, step)
+            emit_keep(builder, digits, kept)
+            emit_off(builder)
+            correction = Correction(builder, digits, transposed, terms, zero)
+            for row in range(tile.mr):
+                value = emit_kept(builder, digits, kept, INDEX(row), transposed)
+                emit_store(builder, correction.emit(value, INDEX(row)), emit_address(builder, whole, INDEX(row), zero))
+            return
         along = emit_columns(builder, panel) if transposed else INDEX(QUAD)
         left = emit_address(builder, panel, zero, zero), INDEX(QUAD if transposed else PIXELS_APART), along
         for shape, result in ((wide, whole), (wide.narrowed(), narrow))[: tile.lines]:
@@ -124,7 +148,7 @@ def _digits_multiply(tile: DigitTile, dtype: np.dtype, transposed: bool) -> bool
             )
 
     panel, numbers = _padded(pixels, f"u{digits.pixel_bytes}"), _padded(b, np.int32)
-    run_once(emit, QUADS, panel, numbers, room, out, narrow_out, *terms)
+    run_once(emit, QUADS, panel, numbers, room, sums, out, narrow_out, *terms)
     return _are(out, a @ b) and (tile.lines == 1 or _are(narrow_out, a @ b[:, :COLUMNS]))
 
 

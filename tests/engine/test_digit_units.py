@@ -7,12 +7,16 @@ import subprocess
 import sys
 
 import llvmlite.binding as llvm
+import numpy as np
 import pytest
 from llvmlite import ir
+from numba.core import types
 
 from fastnet.engine import planning
+from fastnet.engine.compilation import cpu
 from fastnet.engine.compilation.cpu import Dot, VectorUnit, target
-from fastnet.engine.emitting import digit_tile, lines
+from fastnet.engine.compilation.native import run_once
+from fastnet.engine.emitting import digit_tile, lines, pixels
 from fastnet.engine.emitting.digits import COLUMNS, Digits
 from fastnet.engine.emitting.lines import INDEX
 from fastnet.engine.step import precision
@@ -41,25 +45,63 @@ def test_products_are_the_same_on_lesser_units_and_without_fused_multiply_add(tm
     names = ("avx512", "avx10", "amx", "avxvnni", "avx2", "fma")
     without = ",".join("-" + f[1:] if f[1:].startswith(names) else f for f in target()[2].split(","))
     found = []
-    for features in (target()[2], narrowed(), without):
+    vectors = ",".join("-" + f[1:] if f.startswith("+amx") else f for f in target()[2].split(","))
+    for features in (target()[2], vectors, narrowed(), without):
         settings = {"PYTHONPATH": str(ROOT), "FASTNET_CACHE_DIR": str(tmp_path), "NUMBA_CPU_FEATURES": features}
         out = subprocess.run([sys.executable, "-c", SCORES], env=os.environ | settings, capture_output=True, text=True)
         assert out.returncode == 0, out.stderr
         found.append(json.loads(out.stdout))
-    assert found[2][1:] == [["plain", 32], False]
+    assert found[-1][1:] == [["plain", 32], False]
     assert len({tuple(unit) for _, unit, _ in found}) > 1
     assert len({digest for digest, _, _ in found}) == 1
 
 
 def test_dot_units_by_features():
     x86 = "x86_64-unknown-linux-gnu"
-    assert Dot.of(x86, frozenset({"avx512f", "avx512bw", "avx512vnni", "avx2", "avx"})) == Dot("vnni", 64)
+    vnni = frozenset({"avx512f", "avx512bw", "avx512vnni", "avx2", "avx"})
+    assert Dot.of(x86, vnni) == Dot("vnni", 64)
+    assert Dot.of(x86, vnni | {"amx-int8", "amx-tile"}) == Dot("amx", 64)
+    assert Dot.of(x86, frozenset({"amx-int8", "avx2", "avx"})) == Dot("madd", 32)  # what is no matrix needs VNNI
     assert Dot.of(x86, frozenset({"avxvnni", "avx2", "avx"})) == Dot("vnni", 32)
     assert Dot.of(x86, frozenset({"avx512f", "avx512bw", "avx2", "avx"})) == Dot("madd", 64)
     assert Dot.of(x86, frozenset({"avx2", "avx"})) == Dot("madd", 32)
     assert Dot.of(x86, frozenset({"sse2"})) == Dot("plain", 16)
     assert Dot.of("aarch64-unknown-linux-gnu", frozenset({"i8mm"})) == Dot("usdot", 16)
     assert Dot.of("arm64-apple-darwin", frozenset({"dotprod"})) == Dot("plain", 16)
+
+
+def test_a_system_that_refuses_the_matrix_unit_leaves_vectors(monkeypatch):
+    features = frozenset({"avx512f", "avx512bw", "avx512vnni", "amx-int8", "amx-tile"})
+    monkeypatch.setattr(cpu, "_features", lambda: features)
+    monkeypatch.setattr(cpu, "target", lambda: ("x86_64-unknown-linux-gnu", "", ""))
+    for allowed, instruction in ((True, "amx"), (False, "vnni")):
+        monkeypatch.setattr(cpu, "_matrix_unit_allowed", lambda allowed=allowed: allowed)
+        assert cpu.dot_unit.__wrapped__() == Dot(instruction, 64)
+
+
+@pytest.mark.parametrize("width", [64, 32])
+def test_pixels_are_turned_over(width):
+    rng = np.random.default_rng(width)
+    panel = rng.integers(0, 256, (16 + 3, 128), dtype=np.uint8)
+    out = np.zeros((width + 2, 64), np.uint8)
+    _, turned = pixels._turning(types.void, types.void, width)
+
+    def emit(builder, count, out, panel):
+        places = [INDEX(n) for n in (1, 32, 3, 5)]
+        turned(Dummy, builder, None, [out, *places[:2], panel, *places[2:]])
+
+    run_once(emit, 0, out, panel)
+    assert (out[1 : 1 + width, 32:48] == panel[3:, 5 : 5 + width].T).all()
+    out[1 : 1 + width, 32:48] = 0
+    assert not out.any()
+
+
+class Dummy:
+    """Numba's context, of which this needs no more."""
+
+    @staticmethod
+    def get_dummy_value():
+        return None
 
 
 def assembly(tile, cpu, triple):

@@ -18,6 +18,7 @@ def without(*names):
 
 UNITS = {
     "this one": (lambda: target()[2], ("float32", "float64", "high", "medium")),
+    "no matrix unit": (lambda: without("amx"), ("high", "medium")),
     "a narrower one": (narrowed, ("float32", "medium")),
     "none": (lambda: without("avx512", "avx10", "amx", "avxvnni", "avx2", "fma"), ("float32", "medium")),
 }

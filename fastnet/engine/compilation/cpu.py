@@ -54,7 +54,8 @@ class Dot(NamedTuple):
     """How a CPU multiplies unsigned bytes by signed digits and adds up neighbours.
 
     instruction: "vnni" (x86), "usdot" (ARM): four bytes by four bytes; "madd" (AVX2): two 16-bit numbers by two;
-    "plain": the last, without an instruction for it.  width is the bytes of its registers.
+    "plain": the last, without an instruction for it; "amx": matrices of bytes, and "vnni" for what is no matrix.
+    width is the bytes of its registers, of a row of them.
     """
 
     instruction: str
@@ -65,6 +66,8 @@ class Dot(NamedTuple):
         """The fastest among a target's features."""
         if triple.startswith(("aarch64", "arm64")):
             return cls("usdot" if "i8mm" in features else "plain", 16)
+        if {"amx-int8", "avx512vnni"} <= features:
+            return cls("amx", 64)
         if "avx512vnni" in features:
             return cls("vnni", 64)
         if "avxvnni" in features and "avx512f" not in features:
@@ -93,7 +96,20 @@ def vector_unit() -> VectorUnit:
 @cache
 def dot_unit() -> Dot:
     """How this process multiplies bytes."""
-    return Dot.of(target()[0], _features())
+    features = _features()
+    if "amx-int8" in features and not _matrix_unit_allowed():
+        features -= {"amx-int8"}
+    return Dot.of(target()[0], features)
+
+
+ARCH_PRCTL, REQUEST, MATRIX_UNIT = 158, 0x1023, 18  # of Linux on x86-64: "Using XSTATE features in user space"
+
+
+def _matrix_unit_allowed() -> bool:
+    """Ask the system for AMX: for this process, its threads and children.  It may refuse."""
+    if sys.platform != "linux":
+        return False
+    return bool(ctypes.CDLL(None).syscall(ARCH_PRCTL, REQUEST, MATRIX_UNIT) == 0)
 
 
 def _features() -> frozenset[str]:

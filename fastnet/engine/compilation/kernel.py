@@ -52,11 +52,21 @@ except (ImportError, AttributeError):
 
 _MEANING: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 KERNEL_OPTIONS = _MEANING | FOR_KERNELS
+INLINED_OPTIONS = KERNEL_OPTIONS | {"forceinline": True}
 
 
 def kernel(function: Any) -> Any:
     """A function for other compiled functions: compiled for each program that uses it, never called alone."""
-    dispatcher = numba.njit(**KERNEL_OPTIONS)(function)
+    return _kernel(function, KERNEL_OPTIONS)
+
+
+def inlined(function: Any) -> Any:
+    """A kernel whose code stands wherever it is called: a long one LLVM would hand a hundred arguments each time."""
+    return _kernel(function, INLINED_OPTIONS)
+
+
+def _kernel(function: Any, options: dict[str, Any]) -> Any:
+    dispatcher = numba.njit(**options)(function)
     without_literals(dispatcher)
     return dispatcher
 
@@ -118,7 +128,7 @@ def cache_folder() -> Path:
 def _environment_digest() -> bytes:
     """A digest of all that shapes every program alike."""
     versions = f"{sys.version} {numba.__version__} {llvmlite.__version__}"
-    digest = hashlib.sha256(f"{versions} {sorted(KERNEL_OPTIONS)}".encode())
+    digest = hashlib.sha256(f"{versions} {sorted(INLINED_OPTIONS)}".encode())
     for name in ("OPT", "ENABLE_AVX", "BOUNDSCHECK", "DEBUGINFO_DEFAULT"):
         digest.update(f"{name}={getattr(config, name, None)};".encode())
     engine = Path(__file__).parents[1]

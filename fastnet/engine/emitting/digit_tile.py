@@ -36,11 +36,12 @@ from fastnet.engine.emitting.digits import (
 )
 from fastnet.engine.emitting.lines import INDEX, emit_load, emit_prefetch, emit_splat, emit_store
 from fastnet.engine.emitting.matrix import emit_address, emit_columns
-from fastnet.engine.emitting.tile import SPARE_ROWS, UNROLL, TileType, _TileModel, _unbox_tile, emit_loop
+from fastnet.engine.emitting.tile import UNROLL, TileType, _TileModel, _unbox_tile, emit_loop
 
 # Pixels from one row of a panel to the next: of whole cache lines, their number no multiple of four.  A constant, so
 # that a tile finds all its rows by one register: with an address for each LLVM ran out of them, and spilled vectors.
 PIXELS_APART = 1088
+TALLEST = 12  # rows of a tile of vectors
 # Of a feature's mean as a fixed-point number: 8 bits before the point, 24 after it.  With 16 after it the mean's own
 # rounding was 12 times the bound of precision.py on pixels of 0 and 1.
 MEAN_BYTES = 4
@@ -82,8 +83,8 @@ class Terms(NamedTuple):
     left and right (1, rows) are float32, total and unit (1, columns) float64.
     """
 
-    left: Matrix
-    right: Matrix
+    left: Matrix | None  # both None: 1
+    right: Matrix | None
     total: Matrix
     unit: Matrix
 
@@ -111,7 +112,7 @@ def choose_digit_tile(unit: VectorUnit, digits: Digits, rows: int, lines: int, d
         across = lines // tile.lines * cycles(tile.mr, tile.lines) + lines % tile.lines * cycles(tile.mr, 1)
         return -(-rows // tile.mr) * across
 
-    shapes = [DigitTile(mr, n, digits) for n in (1, 2, 3) if n <= lines for mr in range(SPARE_ROWS, 0, -1)]
+    shapes = [DigitTile(mr, n, digits) for n in (1, 2, 3) if n <= lines for mr in range(TALLEST, 0, -1)]
     fitting = [t for t in shapes if (fits(t.mr, t.lines) or t.mr == t.lines == 1) and not (divides or 0) % t.mr]
     return min(fitting, key=total)
 
@@ -137,7 +138,7 @@ def digit_rows(typingctx, tile, a, ai, b, bj, bk, quads, terms, c, ci, cj, x, x0
         first = emit_address(builder, a_, ai, INDEX(0))
         emit_digit_tile(
             builder, tile, (first, INDEX(PIXELS_APART), INDEX(QUAD)), (b_, bj, bk), quads,
-            (_matrices(builder, terms_), INDEX(0)), (c_, ci, cj), False, ask,
+            (emit_terms(builder, terms_, terms), INDEX(0)), (c_, ci, cj), False, ask,
         )  # fmt: skip
         return context.get_dummy_value()
 
@@ -158,15 +159,56 @@ def digit_columns(typingctx, tile, a, ai, b, bj, quads, terms, ti, c, ci, cj):
         first = emit_address(builder, a_, INDEX(0), builder.mul(ai, INDEX(QUAD)))
         emit_digit_tile(
             builder, tile, (first, INDEX(QUAD), emit_columns(builder, a_)), (b_, bj, INDEX(0)), quads,
-            (_matrices(builder, terms_), ti), (c_, ci, cj), True,
+            (emit_terms(builder, terms_, terms), ti), (c_, ci, cj), True,
         )  # fmt: skip
         return context.get_dummy_value()
 
     return sig, codegen
 
 
-def _matrices(builder: ir.IRBuilder, terms: ir.Value) -> list[ir.Value]:
-    return [builder.extract_value(terms, n) for n in range(len(Terms._fields))]
+@intrinsic
+def quads_of_step(typingctx, tile):
+    """How many quads a tile multiplies at once: a constant."""
+    return types.intp(tile), lambda context, builder, sig, args: INDEX(tile.digits.step)
+
+
+def emit_terms(builder: ir.IRBuilder, terms: ir.Value, kinds: Any) -> list[ir.Value | None]:
+    """The terms, None where there is none."""
+    parts = enumerate(kinds)
+    return [None if kind == types.none else builder.extract_value(terms, n) for n, kind in parts]
+
+
+class Correction:
+    """How the integers of a product become its numbers: the terms of a line of columns, of a row after the other."""
+
+    def __init__(
+        self, builder: ir.IRBuilder, digits: Digits, short: bool, terms: list[ir.Value | None], column: ir.Value
+    ) -> None:
+        """The terms are left, right, total and unit; the columns a line from `column` on."""
+        self._left, self._right, total, unit = terms
+        self._builder = builder
+        self._kind = FLOATS if short and digits.bits == 16 else DOUBLES  # as emit_value has it
+        places = [emit_address(builder, matrix, INDEX(0), column) for matrix in (total, unit)]
+        self._total, self._unit = (emit_load(builder, place, DOUBLES) for place in places)
+        if self._kind == FLOATS:
+            self._total = builder.fptrunc(self._total, FLOATS)
+        self._unit = builder.fptrunc(self._unit, FLOATS)
+
+    def _of_row(self, matrix: ir.Value, row: ir.Value, kind: ir.VectorType) -> ir.Value:
+        number = self._builder.load(emit_address(self._builder, matrix, INDEX(0), row))
+        number = self._builder.fpext(number, kind.element) if kind == DOUBLES else number
+        return emit_splat(self._builder, number, kind)
+
+    def emit(self, value: ir.Value, row: ir.Value) -> ir.Value:
+        """A line of results from its integers; `row` is its place in left and right."""
+        builder, total = self._builder, self._total
+        if self._left is not None:
+            total = builder.fmul(self._of_row(self._left, row, self._kind), total)
+        result = builder.fsub(value, total)
+        if self._kind == DOUBLES:
+            result = builder.fptrunc(result, FLOATS)
+        result = builder.fmul(result, self._unit)
+        return result if self._right is None else builder.fmul(result, self._of_row(self._right, row, FLOATS))
 
 
 def emit_digit_tile(
@@ -175,39 +217,25 @@ def emit_digit_tile(
     a: tuple[ir.Value, ir.Value, ir.Value],
     b: tuple[ir.Value, ir.Value, ir.Value],
     quads: ir.Value,
-    terms: tuple[list[ir.Value], ir.Value],
+    terms: tuple[list[ir.Value | None], ir.Value],
     c: tuple[ir.Value, ir.Value, ir.Value],
     short: bool,
     before_steps: Callable[[ir.Value], object] | None = None,
 ) -> None:
     """The tile: A by address and distances of rows and of quads, B by line and quad, the terms from a row on."""
-    digits = tile.digits
     a_address, across, along = a
     b_, bj, bk = b
-    (left, right, total, unit), ti = terms
     c_, ci, cj = c
-    b_column = builder.mul(bk, INDEX(digits.lines * LINE_BYTES))
+    b_column = builder.mul(bk, INDEX(tile.digits.lines * LINE_BYTES))
     b_addresses = [emit_address(builder, b_, builder.add(bj, INDEX(j)), b_column) for j in range(tile.lines)]
     rows = [builder.gep(a_address, [builder.mul(INDEX(i), across)], inbounds=True) for i in range(tile.mr)]
-    values = _emit_product(builder, digits, rows, along, b_addresses, quads, short, before_steps)
-    kind = values[0, 0].type
-
-    def column_line(matrix: ir.Value, column: ir.Value, kind: ir.VectorType) -> ir.Value:
-        line = emit_load(builder, emit_address(builder, matrix, INDEX(0), column), DOUBLES)
-        return line if kind == DOUBLES else builder.fptrunc(line, kind)
-
-    def row_line(matrix: ir.Value, row: int, kind: ir.VectorType) -> ir.Value:
-        number = builder.load(emit_address(builder, matrix, INDEX(0), builder.add(ti, INDEX(row))))
-        return emit_splat(builder, builder.fpext(number, kind.element) if kind == DOUBLES else number, kind)
-
+    values = _emit_product(builder, tile.digits, rows, along, b_addresses, quads, short, before_steps)
+    matrices, ti = terms
     for j in range(tile.lines):
         column = builder.add(cj, INDEX(j * COLUMNS))
-        total_line, unit_line = column_line(total, column, kind), column_line(unit, column, FLOATS)
+        correction = Correction(builder, tile.digits, short, matrices, column)
         for i in range(tile.mr):
-            result = builder.fsub(values[i, j], builder.fmul(row_line(left, i, kind), total_line))
-            if kind == DOUBLES:
-                result = builder.fptrunc(result, FLOATS)
-            result = builder.fmul(builder.fmul(result, unit_line), row_line(right, i, FLOATS))
+            result = correction.emit(values[i, j], builder.add(ti, INDEX(i)))
             emit_store(builder, result, emit_address(builder, c_, builder.add(ci, INDEX(i)), column))
 
 

@@ -3,7 +3,8 @@
 A line of columns at four neighbouring places of the depth, a *quad*, is a few cache lines of digits.  A dot
 instruction multiplies each of 16 columns' four digits by the four pixels of a row and adds up, in 32 bits:
 
-    bytes    signed 8-bit digits by unsigned pixels, four at a time (x86 with VNNI, ARM with i8mm)
+    bytes    signed 8-bit digits by unsigned pixels, four at a time (x86 with VNNI, ARM with i8mm); with AMX, the same
+             lines of digits are parts of a matrix (matrix_unit.py)
     pairs    signed 16-bit digits by pixels widened to as many, two at a time (AVX2's vpmaddwd, or plain vectors);
              24 bits take a second digit
 
@@ -42,7 +43,22 @@ class Digits(NamedTuple):
     @property
     def bytewise(self) -> bool:
         """Whether the digits are bytes, not 16-bit numbers."""
-        return self.dot.instruction in ("vnni", "usdot")
+        return self.dot.instruction in ("vnni", "usdot", "amx")
+
+    @property
+    def by_matrix(self) -> bool:
+        """Whether the CPU's matrix unit multiplies them."""
+        return self.dot.instruction == "amx"
+
+    @property
+    def of_vectors(self) -> Digits:
+        """The same for what is no matrix: digits have the same places."""
+        return self._replace(dot=self.dot._replace(instruction="vnni")) if self.by_matrix else self
+
+    @property
+    def step(self) -> int:
+        """Quads that are multiplied at once: as many as the depth is padded to."""
+        return LINE_BYTES // QUAD if self.by_matrix else 1
 
     @property
     def pixel_bytes(self) -> int:
@@ -73,7 +89,7 @@ def _repeat(number: int, kind: ir.VectorType = INTS) -> ir.Constant:
     return ir.Constant(kind, [number] * kind.count)
 
 
-def _shuffle(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, places: list[int]) -> ir.Value:
+def emit_shuffle(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, places: list[int]) -> ir.Value:
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INT32, len(places)), places))
 
 
@@ -94,7 +110,7 @@ def emit_digits(builder: ir.IRBuilder, digits: Digits, numbers: list[ir.Value]) 
     halves = []
     for pair in _emit_pairs(builder, numbers):
         in_bytes = builder.bitcast(pair, BYTES)
-        halves.append(builder.bitcast(_shuffle(builder, in_bytes, in_bytes, order), INTS))
+        halves.append(builder.bitcast(emit_shuffle(builder, in_bytes, in_bytes, order), INTS))
     low, high = _repeat(0xFFFF), _repeat(0xFFFF0000)
     lines = [
         builder.or_(builder.and_(halves[0], low), builder.shl(halves[1], _repeat(16))),
@@ -147,11 +163,11 @@ def _emit_by_register(builder: ir.IRBuilder, dot: Dot, operands: list[ir.Value])
     width = COLUMNS // count
     for part in range(count):
         places = list(range(part * width, (part + 1) * width))
-        cut = [_shuffle(builder, a, a, places) for a in (builder.bitcast(operand, INTS) for operand in operands)]
+        cut = [emit_shuffle(builder, a, a, places) for a in (builder.bitcast(operand, INTS) for operand in operands)]
         parts.append(_emit_instruction(builder, dot, cut))
     while len(parts) > 1:
         both = 2 * parts[0].type.count
-        parts = [_shuffle(builder, a, b, list(range(both))) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+        parts = [emit_shuffle(builder, a, b, list(range(both))) for a, b in zip(parts[::2], parts[1::2], strict=True)]
     return parts[0]
 
 

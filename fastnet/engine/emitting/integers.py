@@ -13,7 +13,7 @@ from numba.core import types
 from numba.extending import intrinsic, models, register_model
 
 from fastnet.engine.compilation.cpu import LINE_BYTES
-from fastnet.engine.emitting.digits import BYTES, COLUMNS, DOUBLES, INT32, INTS, Digits, emit_digits
+from fastnet.engine.emitting.digits import COLUMNS, DOUBLES, INTS, Digits, emit_digits
 from fastnet.engine.emitting.lines import INDEX, LineType, emit_load, emit_store
 from fastnet.engine.emitting.matrix import emit_address
 
@@ -166,47 +166,3 @@ def store_quad(typingctx, tile, b, line, quad, v0, v1, v2, v3):
         return context.get_dummy_value()
 
     return types.void(tile, b, types.intp, types.intp, v0, v1, v2, v3), codegen
-
-
-def _as_numbers(builder, line, matrix):
-    """A line of bytes as numbers of the matrix, bytes or wider."""
-    kind = ir.VectorType(ir.IntType(matrix.dtype.bitwidth), LINE_BYTES)
-    return line if kind == BYTES else builder.zext(line, kind)
-
-
-@intrinsic
-def copy_line(typingctx, out, row, column, matrix, from_row, from_column):
-    """64 bytes of one matrix to another, as its numbers."""
-
-    def codegen(context, builder, sig, args):
-        value = emit_load(builder, emit_address(builder, *args[3:]), BYTES)
-        emit_store(builder, _as_numbers(builder, value, out), emit_address(builder, *args[:3]))
-        return context.get_dummy_value()
-
-    index = types.intp
-    return types.void(out, index, index, matrix, index, index), codegen
-
-
-@intrinsic
-def interleave(typingctx, out, row, column, matrix, r0, r1, r2, r3, from_column):
-    """16 bytes of each of four rows, from from_column on, to out[row, column:]: the four first, the four second ..."""
-    index = types.intp
-    part = ir.VectorType(ir.IntType(8), COLUMNS)
-
-    def shuffle(builder, a, b, places):
-        return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INT32, len(places)), places))
-
-    def codegen(context, builder, sig, args):
-        out_, row, column, matrix_, *rows, from_column = args
-        parts = [emit_load(builder, emit_address(builder, matrix_, r, from_column), part) for r in rows]
-        pairs = [shuffle(builder, a, b, list(range(2 * COLUMNS))) for a, b in (parts[:2], parts[2:])]
-        ints = builder.bitcast(shuffle(builder, *pairs, list(range(4 * COLUMNS))), INTS)
-        # Four bytes of each row side by side, then byte by byte: two instructions on a CPU with wide registers.
-        ints = shuffle(builder, ints, ints, [4 * r + n for n in range(4) for r in range(4)])
-        in_bytes = builder.bitcast(ints, BYTES)
-        order = [16 * n + 4 * r + b for n in range(4) for b in range(4) for r in range(4)]
-        value = _as_numbers(builder, shuffle(builder, in_bytes, in_bytes, order), out)
-        emit_store(builder, value, emit_address(builder, out_, row, column))
-        return context.get_dummy_value()
-
-    return types.void(out, index, index, matrix, index, index, index, index, index), codegen

@@ -30,7 +30,7 @@ UNROLL = 4  # steps of the depth between two jumps: 1 costs 4 % of a training st
 # as 7 on Cascade Lake (which one jump for every step of the depth mends, to the harm of all the others), and no less
 # on Zen 4.
 TALLEST = 7
-SPARE_ROWS = 12  # rows of the tallest tile of any kind: a product may compute so many beyond the last
+SPARE_ROWS = 32  # rows of the tallest tile of any kind: a product may compute so many beyond the last
 
 
 class TileType(types.Type):

@@ -1,4 +1,6 @@
-"""The first layer's two products, in floats or in fixed point: what programs.py calls, by the kind of the tile."""
+"""The first layer's two products, in floats or in fixed point, of these by vectors or by a matrix unit: what
+programs.py calls, by the kind of the tile.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from numba.extending import overload
 
 from fastnet.engine.compilation.kernel import KERNEL_OPTIONS
 from fastnet.engine.step.fixed import forward_fixed, gather_quads, weight_group_fixed
+from fastnet.engine.step.matrices import forward_matrices, weight_group_matrices
 from fastnet.engine.step.parts import Rows
 from fastnet.engine.step.phases import forward, gather, weight_group
 
@@ -36,7 +39,10 @@ def _first_product(tile, block, part, ahead, layer, fixed, scratch, out, out_row
     def of_digits(tile, block, part, ahead, layer, fixed, scratch, out, out_row):
         forward_fixed(tile, block, part, ahead, fixed, scratch.fixed, layer.outputs, out, out_row)
 
-    return of_floats if tile.digits is None else of_digits
+    def of_matrices(tile, block, part, ahead, layer, fixed, scratch, out, out_row):
+        forward_matrices(tile, block, part, layer, fixed, scratch.fixed, out, out_row)
+
+    return _by_kind(tile, of_floats, of_digits, of_matrices)
 
 
 @overload(first_gradient, jit_options=KERNEL_OPTIONS)
@@ -51,4 +57,13 @@ def _first_gradient(tile, block, d_first, layer, fixed, scratch, group, held, su
             gather_quads(scratch.fixed.quads, block, group.row, group.width)
         weight_group_fixed(tile, block, layer.weight, group, scratch.sums, sums, fixed, scratch.fixed, descent)
 
-    return of_floats if tile.digits is None else of_digits
+    def of_matrices(tile, block, d_first, layer, fixed, scratch, group, held, sums, descent):
+        weight_group_matrices(tile, block, layer, group, sums, fixed, scratch.fixed, descent)
+
+    return _by_kind(tile, of_floats, of_digits, of_matrices)
+
+
+def _by_kind(tile, of_floats, of_digits, of_matrices):
+    if tile.digits is None:
+        return of_floats
+    return of_matrices if tile.digits.by_matrix else of_digits

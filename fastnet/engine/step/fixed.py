@@ -15,12 +15,10 @@ from typing import NamedTuple
 
 from fastnet.engine.compilation.kernel import kernel
 from fastnet.engine.emitting.arrays import Matrix
-from fastnet.engine.emitting.digit_tile import Terms, digit_columns, digit_rows, mean_of_digits
+from fastnet.engine.emitting.digit_tile import Terms, digit_columns, digit_rows, mean_of_digits, quads_of_step
 from fastnet.engine.emitting.digits import COLUMNS, QUAD
 from fastnet.engine.emitting.integers import (
     add,
-    copy_line,
-    interleave,
     larger_ints,
     load_ints,
     magnitude,
@@ -32,6 +30,7 @@ from fastnet.engine.emitting.integers import (
 )
 from fastnet.engine.emitting.lines import load, prefetch, splat, store
 from fastnet.engine.emitting.matrix import number
+from fastnet.engine.emitting.pixels import clear_line, copy_line, interleave
 from fastnet.engine.emitting.tile import narrow, tile_lines, tile_mr
 from fastnet.engine.step.parts import Group, Rows
 from fastnet.engine.step.phases import PANEL, update_lines
@@ -57,6 +56,7 @@ class Fixed(NamedTuple):
     factors: Matrix | None  # float32 (1, columns): gradients to integers
     units: Matrix | None  # float64 (1, columns): and back
     totals: Matrix | None  # float64 (1, columns): the sums of the gradient's integers
+    turned: Matrix | None  # uint8 (inputs of whole groups, rows): a block's pixels turned over, for a matrix unit
 
 
 class FixedScratch(NamedTuple):
@@ -66,9 +66,9 @@ class FixedScratch(NamedTuple):
     units: Matrix  # float64 (1, columns): and back
     stale: Matrix  # int32 (1, lines): 1 where digits have another scale than factors
     offset: Matrix  # float64 (1, columns): mean @ digits of a slice
-    ones: Matrix  # float32 (1, rows of a tile)
     pixels: Matrix  # (rows, features of a slice), uint8 or uint16 as the digits take them
     quads: Matrix | None  # the same (quads of rows, 4 * PANEL)
+    sums: Matrix | None  # int32 (lines of a tile, 16), where a matrix unit leaves them
 
 
 # --- weights and gradients become digits -----------------------------------------------------------------
@@ -93,14 +93,26 @@ def pack_weights(tile, weight, group, j, fixed, own):
         v1 = scaled(weight, fixed.scale, p + 1, limit, j)
         v2 = scaled(weight, fixed.scale, p + 2, limit, j)
         v3 = scaled(weight, fixed.scale, p + 3, limit, j)
-        top = larger_ints(top, larger_ints(magnitude(v0), magnitude(v1)))
-        top = larger_ints(top, larger_ints(magnitude(v2), magnitude(v3)))
-        store_quad(
-            tile, fixed.weights, line, p // QUAD,
-            rounded(v0 * factor), rounded(v1 * factor), rounded(v2 * factor), rounded(v3 * factor),
-        )  # fmt: skip
+        top = pack_quad(tile, fixed.weights, line, p // QUAD, factor, v0, v1, v2, v3, top)
     store_ints(fixed.peaks, group.number, j, top)
-    quads = (group.width + QUAD - 1) // QUAD
+    sum_group(tile, group, j, fixed)
+
+
+@kernel
+def pack_quad(tile, digits, line, quad, factor, v0, v1, v2, v3, top):
+    """The digits of four lines of numbers; the larger of `top` and theirs."""
+    store_quad(
+        tile, digits, line, quad,
+        rounded(v0 * factor), rounded(v1 * factor), rounded(v2 * factor), rounded(v3 * factor),
+    )  # fmt: skip
+    top = larger_ints(top, larger_ints(magnitude(v0), magnitude(v1)))
+    return larger_ints(top, larger_ints(magnitude(v2), magnitude(v3)))
+
+
+@kernel
+def sum_group(tile, group, j, fixed):
+    """mean @ digits of a line of columns of a group of the weights."""
+    line, row, quads = j // COLUMNS, group.row, (group.width + QUAD - 1) // QUAD
     mean_of_digits(
         tile, fixed.mean_bytes, row, fixed.weights, line, row // QUAD, quads, fixed.offsets, group.number, j
     )  # fmt: skip
@@ -154,6 +166,9 @@ def pack_gradient(tile, d, rows, j, fixed):
         q3 = rounded(load(d, r + 3, j) * factor)
         store_quad(tile, fixed.gradient, j // COLUMNS, r // QUAD, q0, q1, q2, q3)
         total = add(total, add(add(q0, q1), add(q2, q3)))
+    quads, step = (rows + QUAD - 1) // QUAD, quads_of_step(tile)
+    for q in range(quads, (quads + step - 1) // step * step):
+        store_quad(tile, fixed.gradient, j // COLUMNS, q, zeros(), zeros(), zeros(), zeros())
     store_ints(fixed.totals, 0, j, total)
 
 
@@ -162,7 +177,7 @@ def pack_gradient(tile, d, rows, j, fixed):
 
 @kernel
 def gather_pixels(panel, rows, p, depth):
-    """panel[r, :depth] = X[row r, p : p + depth], zeros up to the quad's end.
+    """panel[r, :depth] = X[row r, p : p + depth], zeros up to the line's end.
 
     Rows begin anywhere in the data set: while one is copied, a later one is asked for.
     """
@@ -176,12 +191,11 @@ def gather_pixels(panel, rows, p, depth):
             prefetch(batch.X, ahead, p + q)
             copy_line(panel, r, q, batch.X, x, p + q)
             q += LINE
-        while q < depth:
-            panel[r, q] = batch.X[x, p + q]
-            q += 1
-        while q % QUAD != 0:
-            panel[r, q] = 0
-            q += 1
+        if q < depth:
+            # The data set ends with its last row: nothing beyond may be read, not even to be thrown away.
+            clear_line(panel, r, q)
+            for i in range(q, depth):
+                panel[r, i] = batch.X[x, p + i]
 
 
 @kernel
@@ -244,7 +258,7 @@ def forward_columns(tile, block, part, ahead, later, fixed, own, out, out_row, j
     """The same for one tile's columns, from j on; the row of the part ahead to be asked for next, `later` at first."""
     batch, latest = block.batch, block.first + ahead.r1 - 1
     picks = block.k % batch.rows.rows
-    terms = Terms(own.ones, own.ones, own.offset, own.units)
+    terms = Terms(None, None, own.offset, own.units)
     quads = (part.p1 - part.p0 + QUAD - 1) // QUAD
     for i in range(0, part.r1 - part.r0, tile_mr(tile)):
         x0 = batch.rows[picks, smaller(later, latest)]

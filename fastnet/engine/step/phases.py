@@ -253,11 +253,16 @@ def update_lines(weight, group, j, sums, descent):
     """Update a line of columns of a group whose gradients are in sums."""
     squares = splat(number(sums.matrix, 0))
     for i in range(group.width):
-        w = load(weight.value, group.row + i, j)
-        gradient = fma(splat(descent.reg), w, load(sums.matrix, sums.row + i, j))
-        w = update(descent.rule, weight, group.row + i, j, gradient, descent.coefficients, descent.k)
+        w = update_row(weight, group.row + i, j, load(sums.matrix, sums.row + i, j), descent)
         squares = fma(w, w, squares)
     store(weight.squares, group.number, j, squares)
+
+
+@kernel
+def update_row(weight, row, j, gradient, descent):
+    """Update the line of weights at [row, j], the gradient of which is without the L2 term; their new values."""
+    gradient = fma(splat(descent.reg), load(weight.value, row, j), gradient)
+    return update(descent.rule, weight, row, j, gradient, descent.coefficients, descent.k)
 
 
 @kernel

@@ -22,9 +22,11 @@ import numpy as np
 from fastnet.engine.compilation.cpu import LINE_BYTES, dot_unit
 from fastnet.engine.emitting.arrays import Matrix, allocate, lines_of
 from fastnet.engine.emitting.digit_tile import MEAN_BYTES, PIXELS_APART
-from fastnet.engine.emitting.digits import QUAD, Digits
+from fastnet.engine.emitting.digits import COLUMNS, QUAD, Digits
+from fastnet.engine.emitting.matrix_unit import TILE_ROWS
 from fastnet.engine.emitting.tile import SPARE_ROWS
 from fastnet.engine.step.fixed import Fixed, FixedScratch
+from fastnet.engine.step.matrices import whole_groups
 from fastnet.engine.step.memory import Layer, Source
 from fastnet.engine.step.phases import PANEL
 from fastnet.engine.step.programs import Plan, groups
@@ -67,7 +69,14 @@ def _columns(layer: Layer, dtype: type) -> Matrix:
 def _digits(digits: Digits, layer: Layer, depth: int) -> Matrix:
     """The digits of so many rows of the layer's outputs."""
     lines = lines_of(layer.outputs, layer.weight.dtype)
-    return Matrix(allocate(lines, -(-depth // QUAD) * digits.lines * LINE_BYTES, np.dtype(np.uint8), odd=True))
+    quads = -(-depth // QUAD) + digits.step - 1  # a step may begin with the last
+    return Matrix(allocate(lines, quads * digits.lines * LINE_BYTES, np.dtype(np.uint8), odd=True))
+
+
+def _turned(digits: Digits, plan: Plan, layer: Layer) -> Matrix:
+    """The pixels of a block, a row for each feature of whole groups."""
+    features, depth = whole_groups.py_func(layer.inputs), QUAD * digits.step
+    return Matrix(allocate(-(-plan.block_rows // depth) * features, depth, np.dtype(np.uint8)))
 
 
 def _pixels(digits: Digits) -> np.dtype:
@@ -90,6 +99,7 @@ def fixed_for(digits: Digits, plan: Plan, source: Source, layer: Layer, training
         factors=_columns(layer, np.float32) if training else None,
         units=_columns(layer, np.float64) if training else None,
         totals=_columns(layer, np.float64) if training else None,
+        turned=_turned(digits, plan, layer) if training and digits.by_matrix else None,
     )
     set_normalization(fixed, source)
     return fixed
@@ -108,13 +118,14 @@ def set_normalization(fixed: Fixed, source: Source) -> None:
 
 def fixed_scratch(digits: Digits, plan: Plan, layer: Layer, training: bool) -> FixedScratch:
     """What a worker has for itself."""
-    quads = -(-plan.block_rows // QUAD)
+    quads, by_matrix = -(-plan.block_rows // QUAD), digits.by_matrix
+    in_quads = training and not by_matrix
     return FixedScratch(
         factors=_columns(layer, np.float32),
         units=_columns(layer, np.float64),
         stale=Matrix(np.zeros((1, lines_of(layer.outputs, layer.weight.dtype)), np.int32)),
         offset=_columns(layer, np.float64),
-        ones=Matrix(np.ones((1, SPARE_ROWS), np.float32)),
         pixels=Matrix(allocate(plan.stride, PIXELS_APART, _pixels(digits))),
-        quads=Matrix(allocate(quads, QUAD * PANEL, _pixels(digits), odd=True)) if training else None,
+        quads=Matrix(allocate(quads, QUAD * PANEL, _pixels(digits), odd=True)) if in_quads else None,
+        sums=Matrix(allocate(TILE_ROWS * digits.sums, COLUMNS, np.dtype(np.int32))) if by_matrix else None,
     )
