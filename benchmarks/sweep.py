@@ -15,9 +15,9 @@ from benchmarks.problem import Problem, synthetic
 from fastnet.bench import take_turns
 
 FLOPS = 1e10  # of the products of a turn, about: a tenth of a second or two
-# Steps of a turn: with 4 of 2.5 GFLOP each, a tenth of the time went into beginning, with momentum and matmul_precision
-# "medium" a quarter (a copy of 25 MB, new pages, digits of all weights).
-LEAST_STEPS, MOST_STEPS = 16, 1000
+# Steps of a turn: of 16 with weights of 12 MB and momentum, beginning took up to 70 of 220 ms in a virtual machine (25 MB
+# copied, as many new: each page is the host's to give), with matmul_precision "medium" half.
+LEAST_STEPS, MOST_STEPS = 48, 1000
 PAUSE = 0.12  # seconds between two turns: OpenBLAS's threads spin on for a tenth
 
 OWN, OWN64, OTHER64 = "fastnet float32", "fastnet float64", "NumPy float64, converted beforehand"
