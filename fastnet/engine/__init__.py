@@ -5,6 +5,7 @@
     step/          a training step
         programs       what one worker does between two returns to Python
         phases, fixed, softmax     forward, middle, backward: the loop nests, in floats and in fixed point
+        matrices                   in fixed point by a matrix unit
         first_layer, precision     the first layer in either; when it is in fixed point, and with how many bits
         rules          update rules, a line at a time
         parts          what travels together through a step
@@ -12,6 +13,7 @@
     threads/       those that workers run on, how many (crew), how they meet (barrier), who works on what (units)
     emitting/      LLVM IR
         tile, digit_tile           register tiles of floats, and of pixels by digits
+        matrix_unit, pixels        a tile by AMX; pixels on their way into panels
         lines, integers, digits, elementary    cache lines as values, cut into digits; exp and log
         arrays, matrix, atomics    padded arrays, as compiled code sees them; integers that workers share
     compilation/   what this CPU can do (cpu), compilation and its cache (kernel), Numba's quick parts (compiler),

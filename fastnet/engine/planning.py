@@ -15,7 +15,8 @@ from fastnet.engine.step.precision import MOST_FEATURES, digits_for
 from fastnet.engine.step.programs import AnyTile, Plan, Tiles
 
 # Rows in a unit of work, at most: each unit reads a slice of the weights, the large ones from beyond the second-level
-# cache (N=200, D=3072, H=1024: 20 % less time with 100 rows than with 50; H=80, digits: 4 % more).
+# cache (N=200, D=3072, H=1024: 20 % less time with 100 rows than with 50; H=80, digits: 4 % more, by a matrix unit 5 %
+# less).
 UNIT_ROWS, LARGE_UNIT_ROWS, LARGE_SLICE = 50, 100, 1 << 18  # bytes
 FEW_UNITS, FEW_GROUPS = 4, 8  # of rows and of the first layer's weights: no fewer are shared out evenly
 LEAST_LINES = 3  # of a tile, so that there are more of them to share out: two run at less of the peak (see choose_tile)
@@ -40,7 +41,8 @@ def plan_for(rows: int, layer: Layer, most: int = BLOCK_ROWS, digits: Digits | N
     grain = 1 if digits is None else PANEL
     of_a_weight = layer.weight.itemsize if digits is None else digits.bits // 8
     bytes_of_slice = layer.weight.size // slices * of_a_weight
-    unit_rows = UNIT_ROWS if bytes_of_slice < LARGE_SLICE else LARGE_UNIT_ROWS
+    large = bytes_of_slice >= LARGE_SLICE or (digits is not None and digits.by_matrix)
+    unit_rows = LARGE_UNIT_ROWS if large else UNIT_ROWS
     units = max(-(-block_rows // unit_rows), -(-FEW_UNITS // slices))
     return Plan(rows, -(-rows // block_rows), block_rows, slices, grain, block_rows + SPARE_ROWS, units)
 
@@ -79,8 +81,12 @@ def tiles_for(plan: Plan, layers: tuple[Layer, ...], digits: Digits | None = Non
 def trusted(
     precision: str, source: Source, layers: tuple[Layer, ...], rows: int, most: int = BLOCK_ROWS
 ) -> tuple[Digits | None, Plan, Tiles]:
-    """How batches are multiplied: in digits, else in floats, else plainly, where tiles are wrong on this machine."""
-    for digits in dict.fromkeys((digits_for(precision, source, layers[0], rows), None)):
+    """How batches are multiplied: in digits, else in floats, else plainly, where tiles are wrong on this machine.
+
+    A matrix unit that is wrong gives way to vectors, to the same bits.
+    """
+    wanted = digits_for(precision, source, layers[0], rows)
+    for digits in dict.fromkeys((wanted, wanted and wanted.of_vectors, None)):
         plan = plan_for(rows, layers[0], most, digits)
         tiles = tiles_for(plan, layers, digits)
         across = -(-lines_of(layers[0].outputs, layers[0].weight.dtype) // tiles.backward1.lines)

@@ -25,6 +25,7 @@ from fastnet.engine.emitting.integers import emit_quad
 from fastnet.engine.emitting.lines import INDEX, emit_load, emit_store, line_ir
 from fastnet.engine.emitting.matrix import emit_address, emit_columns
 from fastnet.engine.emitting.matrix_unit import emit_clear, emit_keep, emit_kept, emit_off, emit_on, emit_step
+from fastnet.engine.emitting.pixels import emit_transposed
 from fastnet.engine.emitting.tile import Tile, emit_loop, emitter, operand
 from fastnet.engine.step.programs import AnyTile, Tiles
 
@@ -35,7 +36,7 @@ QUADS = 69  # of that for digits: more than one chunk of 16-bit pairs, and a res
 def hold(tiles: Tiles, dtype: np.dtype) -> bool:
     """Whether these tiles multiply rightly on this machine; where one does not, a warning says so, once."""
     by_rows = [tiles.forward, tiles.middle, tiles.scores]
-    if isinstance(tiles.forward, DigitTile) and tiles.forward.digits.by_matrix:
+    if isinstance(tiles.forward, DigitTile):
         by_rows.append(DigitTile(MEAN_BYTES, 1, tiles.forward.digits.of_vectors))  # multiplies the mean
     by_columns = tiles.backward1, tiles.backward2
     return all(_holds(tile, dtype, False) for tile in by_rows) and all(_holds(tile, dtype, True) for tile in by_columns)
@@ -121,24 +122,7 @@ def _digits_multiply(tile: DigitTile, dtype: np.dtype, transposed: bool) -> bool
 
         emit_loop(builder, zero, quads, 1, {}, pack)
         if digits.by_matrix:
-            emit_on(builder)
-            emit_clear(builder, digits)
-
-            def step(k: ir.Value, none: dict[Any, ir.Value]) -> dict[Any, ir.Value]:
-                quad = builder.mul(k, INDEX(digits.step))
-                place = emit_address(builder, panel, zero, builder.mul(quad, INDEX(QUAD)))
-                line = emit_address(builder, packed, zero, builder.mul(quad, INDEX(digits.lines * LINE_BYTES)))
-                emit_step(builder, digits, place, emit_columns(builder, panel), line)
-                return none
-
-            steps = builder.sdiv(builder.add(quads, INDEX(digits.step - 1)), INDEX(digits.step))
-            emit_loop(builder, zero, steps, 1, {}, step)
-            emit_keep(builder, digits, kept)
-            emit_off(builder)
-            correction = Correction(builder, digits, transposed, terms, zero)
-            for row in range(tile.mr):
-                value = emit_kept(builder, digits, kept, INDEX(row), transposed)
-                emit_store(builder, correction.emit(value, INDEX(row)), emit_address(builder, whole, INDEX(row), zero))
+            _emit_by_matrix(builder, tile, panel, packed, quads, kept, terms, transposed, whole)
             return
         along = emit_columns(builder, panel) if transposed else INDEX(QUAD)
         left = emit_address(builder, panel, zero, zero), INDEX(QUAD if transposed else PIXELS_APART), along
@@ -149,7 +133,53 @@ def _digits_multiply(tile: DigitTile, dtype: np.dtype, transposed: bool) -> bool
 
     panel, numbers = _padded(pixels, f"u{digits.pixel_bytes}"), _padded(b, np.int32)
     run_once(emit, QUADS, panel, numbers, room, sums, out, narrow_out, *terms)
+    if digits.by_matrix and transposed and not all(_transpose(width) for width in (LINE_BYTES, LINE_BYTES // 2)):
+        return False
     return _are(out, a @ b) and (tile.lines == 1 or _are(narrow_out, a @ b[:, :COLUMNS]))
+
+
+def _emit_by_matrix(
+    builder: ir.IRBuilder,
+    tile: DigitTile,
+    panel: ir.Value,
+    packed: ir.Value,
+    quads: ir.Value,
+    kept: ir.Value,
+    terms: list[ir.Value],
+    short: bool,
+    out: ir.Value,
+) -> None:
+    """The product by a matrix unit, as matrices.py makes it; kept has room for the digits' sums."""
+    digits, zero = tile.digits, INDEX(0)
+
+    def step(k: ir.Value, none: dict[Any, ir.Value]) -> dict[Any, ir.Value]:
+        quad = builder.mul(k, INDEX(digits.step))
+        place = emit_address(builder, panel, zero, builder.mul(quad, INDEX(QUAD)))
+        line = emit_address(builder, packed, zero, builder.mul(quad, INDEX(digits.lines * LINE_BYTES)))
+        emit_step(builder, digits, place, emit_columns(builder, panel), line)
+        return none
+
+    emit_on(builder)
+    emit_clear(builder, digits)
+    steps = builder.sdiv(builder.add(quads, INDEX(digits.step - 1)), INDEX(digits.step))
+    emit_loop(builder, zero, steps, 1, {}, step)
+    emit_keep(builder, digits, kept)
+    emit_off(builder)
+    correction = Correction(builder, digits, short, terms, zero)
+    for row in range(tile.mr):
+        result = correction.emit(emit_kept(builder, digits, kept, INDEX(row), short), INDEX(row))
+        emit_store(builder, result, emit_address(builder, out, INDEX(row), zero))
+
+
+def _transpose(width: int) -> bool:
+    """Whether so many features of sixteen rows of pixels are, for the way back."""
+    pixels, out, zero = _sample(COLUMNS, width, 0, 255), allocate(width, COLUMNS, np.dtype(np.uint8)), INDEX(0)
+
+    def emit(builder: ir.IRBuilder, count: ir.Value, matrix: ir.Value, transposed: ir.Value) -> None:
+        emit_transposed(builder, width, transposed, zero, zero, matrix, zero, zero)
+
+    run_once(emit, 0, _padded(pixels, np.uint8), out)
+    return _are(out, pixels.T)
 
 
 def _are(out: np.ndarray, expected: np.ndarray) -> bool:

@@ -22,6 +22,16 @@ from fastnet.engine.step import memory, precision
 PAGE = mmap.PAGESIZE
 CANARY = 0xA5
 _libc = ctypes.CDLL(None, use_errno=True)
+# Of a batch with at least 32 rows, so that there are digits; the most kinds of remainder that these tiles allow.
+DIGITS = [
+    *((39, inputs, 5, 3) for inputs in (3, 97, 111)),
+    (33, 65, 17, 3),
+    (64, 97, 16, 3),
+    (257, 192, 5, 3),  # two blocks, the second of one row fewer
+    (95, 4230, 3, 3),  # more than the slices of a short table
+    (45, 1057, 16, 3),
+    (40, 1055, 0, 3),
+]
 # Rows of a batch, inputs, hidden units (0: none), classes: remainders of tiles, panels, lines, quads and slices.  Few
 # numbers of rows, and mostly one line of units and classes: each other tile is another program to compile.
 FEW = [
@@ -31,7 +41,6 @@ FEW = [
 ]
 SIZES = [
     *FEW,
-    *((39, inputs, 5, 3) for inputs in (3, 97, 111)),
     *((9, inputs, 0, classes) for inputs, classes in ((1, 2), (33, 15), (97, 16))),
 ]
 MODES = {
@@ -114,7 +123,7 @@ def digests(modes, sizes, copy, check):
     for kind in modes:
         dtype, words, X_dtype = MODES[kind]
         digest = hashlib.sha256()
-        for rows, inputs, hidden, classes in sizes:
+        for rows, inputs, hidden, classes in sizes if words == "highest" else DIGITS:
             rng = np.random.default_rng(rows * inputs)
             X = copy(rng.integers(0, 256, (rows, inputs)).astype(X_dtype))
             y = rng.integers(0, classes, rows)

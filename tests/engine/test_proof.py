@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from fastnet.engine import planning, proof
+from fastnet.engine.compilation.cpu import dot_unit
+from fastnet.engine.emitting.digit_tile import MEAN_BYTES, DigitTile
 from fastnet.engine.step.memory import Layer, Source
 from tests.engine.conftest import ROOT
 
@@ -39,14 +41,17 @@ tile.emit_tile = lambda builder, shape, line, depth, *rest: whole(
 """
 SHORT_DIGITS = """
 whole = digit_tile._emit_product
-call = matrix_unit._call
-matrix_unit._call = lambda builder, name, *rest: name == "tdpbusd" and rest[0].constant == 1 or call(
-    builder, name, *rest
-)
 digit_tile._emit_product = lambda builder, digits, rows, along, b, quads, *rest, **named: whole(
     builder, digits, rows, along, b, builder.sub(quads, quads.type(1)), *rest, **named
 )
 """
+SHORT_MATRICES = """
+call = matrix_unit._call
+matrix_unit._call = lambda builder, name, *rest: name == "tdpbusd" and rest[0].constant == 1 or call(
+    builder, name, *rest
+)
+"""
+NO_TRANSPOSITION = "proof._transpose = lambda width: width == 64"
 NO_PROOF = "proof._floats_multiply = None"
 
 
@@ -89,18 +94,32 @@ def test_a_broken_tile_of_digits_gives_way_to_floats(train, sound, tmp_path):
     for _ in range(2):  # what did not hold is not remembered as if it had
         digest, warned = train("medium", SHORT_DIGITS, cache=tmp_path)
         assert digest == sound
-        assert len(warned) == 1
+        assert len(warned) == (2 if dot_unit().instruction == "amx" else 1)  # its vectors, then those in its place
+
+
+@pytest.mark.skipif(dot_unit().instruction != "amx", reason="no matrix unit here")
+@pytest.mark.parametrize("breakage", [SHORT_MATRICES, NO_TRANSPOSITION])
+def test_a_broken_matrix_unit_gives_way_to_vectors_of_the_same_bits(train, breakage):
+    expected, warned = train("medium")
+    assert warned == []
+    digest, warned = train("medium", breakage)
+    assert digest == expected
+    assert len(warned) == 1
 
 
 def test_a_warm_start_proves_nothing_anew(train, cache, sound):
     assert train(breakage=NO_PROOF, cache=cache) == [sound, []]
 
 
+@pytest.mark.parametrize("precision", ["highest", "medium"])
 @pytest.mark.parametrize("hidden", [18, 96, 100])
-def test_every_tile_that_trains_is_proven(hidden, monkeypatch):
+def test_every_tile_that_trains_is_proven(hidden, precision, monkeypatch):
     seen = set()
     monkeypatch.setattr(proof, "_holds", lambda tile, dtype, transposed: seen.add((tile, transposed)) or True)
     layers = Layer.zeros(21, hidden, np.dtype(np.float32)), Layer.zeros(hidden, 10, np.dtype(np.float32))
-    tiles = planning.trusted("highest", Source(np.empty((200, 21)), None, None, None), layers, 200)[2]
+    source = Source(np.empty((200, 21), np.uint8), None, *(np.ones((1, 21), np.float32) for _ in range(2)))
+    digits, _, tiles = planning.trusted(precision, source, layers, 200)
     by_rows = {(tile, False) for tile in (tiles.forward, tiles.middle, tiles.scores)}
+    if precision == "medium":
+        by_rows.add((DigitTile(MEAN_BYTES, 1, digits.of_vectors), False))
     assert seen == by_rows | {(tiles.backward1, True), (tiles.backward2, True)}

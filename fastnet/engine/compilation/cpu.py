@@ -66,7 +66,7 @@ class Dot(NamedTuple):
         """The fastest among a target's features."""
         if triple.startswith(("aarch64", "arm64")):
             return cls("usdot" if "i8mm" in features else "plain", 16)
-        if {"amx-int8", "avx512vnni"} <= features:
+        if {"amx-tile", "amx-int8", "avx512vnni"} <= features:
             return cls("amx", 64)
         if "avx512vnni" in features:
             return cls("vnni", 64)
@@ -106,10 +106,15 @@ ARCH_PRCTL, REQUEST, MATRIX_UNIT = 158, 0x1023, 18  # of Linux on x86-64: "Using
 
 
 def _matrix_unit_allowed() -> bool:
-    """Ask the system for AMX: for this process, its threads and children.  It may refuse."""
+    """Ask the system for AMX: for this process, its threads and children.
+
+    It refuses where a thread has a stack for signals on which AMX's registers have no room, and, once it has agreed, to
+    set up such small ones.
+    """
     if sys.platform != "linux":
         return False
-    return bool(ctypes.CDLL(None).syscall(ARCH_PRCTL, REQUEST, MATRIX_UNIT) == 0)
+    request = (ctypes.c_long(number) for number in (ARCH_PRCTL, REQUEST, MATRIX_UNIT))
+    return bool(ctypes.CDLL(None).syscall(*request) == 0)
 
 
 def _features() -> frozenset[str]:

@@ -19,6 +19,7 @@ from fastnet.engine.emitting.digit_tile import Correction, DigitTile, DigitTileT
 from fastnet.engine.emitting.digits import BYTE, INTS, QUAD, Digits, emit_value
 from fastnet.engine.emitting.lines import INDEX, LineType, emit_load
 from fastnet.engine.emitting.matrix import emit_address, emit_columns
+from fastnet.engine.emitting.tile import SPARE_ROWS
 
 REGISTERS = 8
 ROWS = 16  # of a register
@@ -26,6 +27,7 @@ ROWS = 16  # of a register
 # loads as many as it multiplies.  With 24 bits six of sums, one of A and one of B take no longer for each product.
 BLOCKS = 2
 TILE_ROWS = BLOCKS * ROWS
+assert TILE_ROWS <= SPARE_ROWS
 POINTER = BYTE.as_pointer()
 
 
@@ -145,7 +147,7 @@ def clear_sums(typingctx, tile):
 def add_products(typingctx, tile, a, row, place, b, line, quad):
     """A step of the depth: A's rows from [row, place] on by the quads of B from [line, quad] on.
 
-    A, of bytes, has zeros where the depth ends before the step; B may have anything there.
+    Where the depth ends before the step, one of the two has zeros: A's pixels on the way forward, B's on the way back.
     """
     index = types.intp
 

@@ -1,4 +1,4 @@
-"""Pixels on their way into panels: copied as they are, or turned over, several rows of a feature side by side."""
+"""Pixels on their way into panels: copied as they are, by fours of rows, or transposed."""
 
 from __future__ import annotations
 
@@ -66,39 +66,42 @@ def interleave(typingctx, out, row, column, matrix, r0, r1, r2, r3, from_column)
 
 
 @intrinsic
-def turn_over(typingctx, out, row, column, matrix, from_row, from_column):
+def transpose_line(typingctx, out, row, column, matrix, from_row, from_column):
     """out[row + f, column + i] = matrix[from_row + i, from_column + f] for 16 rows i and 64 features f, of bytes."""
-    return _turning(out, matrix, LINE_BYTES)
+    return _transposing(out, matrix, LINE_BYTES)
 
 
 @intrinsic
-def turn_half_over(typingctx, out, row, column, matrix, from_row, from_column):
+def transpose_half_line(typingctx, out, row, column, matrix, from_row, from_column):
     """The same for 32 features."""
-    return _turning(out, matrix, LINE_BYTES // 2)
+    return _transposing(out, matrix, LINE_BYTES // 2)
 
 
-def _turning(out, matrix, width):
-    index, part = types.intp, ir.VectorType(BYTE, width)
-    half = COLUMNS // 2
+def _transposing(out, matrix, width):
+    def codegen(context, builder, sig, args):
+        emit_transposed(builder, width, *args)
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(out, index, index, matrix, index, index), codegen
+
+
+def emit_transposed(builder, width, out, row, column, matrix, from_row, from_column):
+    """The same for so many features."""
+    half, part = COLUMNS // 2, ir.VectorType(BYTE, width)
     # The first eight bytes of two rows by turns, then the last ones; in each 16 bytes of the registers apart.
     halves = [
         [lane + side * half + n + width * source for lane in range(0, width, COLUMNS) for n in range(half)
          for source in (0, 1)]
         for side in (0, 1)
     ]  # fmt: skip
-
-    def codegen(context, builder, sig, args):
-        out_, row, column, matrix_, from_row, from_column = args
-        places = [emit_address(builder, matrix_, builder.add(from_row, INDEX(i)), from_column) for i in range(COLUMNS)]
-        v = [emit_load(builder, place, part) for place in places]
-        # Each time the topmost bit of a byte's row becomes the last of its column: four times, and all have changed.
-        for _ in range(4):
-            v = [emit_shuffle(builder, v[i], v[i + half], order) for i in range(half) for order in halves]
-        for lane in range(0, width, COLUMNS):
-            for f, value in enumerate(v):
-                sixteen = emit_shuffle(builder, value, value, list(range(lane, lane + COLUMNS)))
-                place = emit_address(builder, out_, builder.add(row, INDEX(lane + f)), column)
-                builder.store(sixteen, builder.bitcast(place, sixteen.type.as_pointer()), align=COLUMNS)
-        return context.get_dummy_value()
-
-    return types.void(out, index, index, matrix, index, index), codegen
+    places = [emit_address(builder, matrix, builder.add(from_row, INDEX(i)), from_column) for i in range(COLUMNS)]
+    v = [emit_load(builder, place, part) for place in places]
+    # Each time the topmost bit of a byte's row becomes the last of its column: four times, and all have changed.
+    for _ in range(4):
+        v = [emit_shuffle(builder, v[i], v[i + half], order) for i in range(half) for order in halves]
+    for lane in range(0, width, COLUMNS):
+        for f, value in enumerate(v):
+            sixteen = emit_shuffle(builder, value, value, list(range(lane, lane + COLUMNS)))
+            place = emit_address(builder, out, builder.add(row, INDEX(lane + f)), column)
+            builder.store(sixteen, builder.bitcast(place, sixteen.type.as_pointer()), align=COLUMNS)

@@ -56,7 +56,7 @@ class Fixed(NamedTuple):
     factors: Matrix | None  # float32 (1, columns): gradients to integers
     units: Matrix | None  # float64 (1, columns): and back
     totals: Matrix | None  # float64 (1, columns): the sums of the gradient's integers
-    turned: Matrix | None  # uint8 (inputs of whole groups, rows): a block's pixels turned over, for a matrix unit
+    by_feature: Matrix | None  # uint8 (steps of rows * inputs of whole groups, LINE): pixels, for a matrix unit
 
 
 class FixedScratch(NamedTuple):

@@ -28,7 +28,7 @@ from fastnet.engine.emitting.matrix_unit import (
     matrix_unit_on,
     short_quad,
 )
-from fastnet.engine.emitting.pixels import turn_half_over, turn_over
+from fastnet.engine.emitting.pixels import transpose_half_line, transpose_line
 from fastnet.engine.step.fixed import LINE, gather_pixels, pack_quad, sum_group, sum_offsets
 from fastnet.engine.step.parts import Rows
 from fastnet.engine.step.phases import PANEL, update_row
@@ -84,7 +84,7 @@ def forward_matrices(tile, block, part, layer, fixed, own, out, out_row):
     """out[out_row + r] = (X[row r, p0:p1] - mean) @ (scale * W)[p0:p1] for the rows r0 <= r < r1 of the block."""
     rows, depth = Rows(block.batch, block.k, block.first + part.r0, part.r1 - part.r0), part.p1 - part.p0
     gather_pixels(own.pixels, rows, part.p0, depth)
-    turn(own.pixels, fixed.turned, whole_groups(layer.inputs), rows.count, part.r0, part.p0, depth)
+    store_by_feature(own.pixels, fixed.by_feature, whole_groups(layer.inputs), rows.count, part.r0, part.p0, depth)
     sum_offsets(fixed.offsets, part.p0 // PANEL, (part.p1 + PANEL - 1) // PANEL, layer.outputs, own.offset)
     pixels, numbers = Pixels(own.pixels, 0, 0, LINE), Numbers(fixed.weights, 0, part.p0 // QUAD)
     extent = extent_of(rows.count, layer.outputs, depth)
@@ -95,7 +95,7 @@ def forward_matrices(tile, block, part, layer, fixed, own, out, out_row):
 @kernel
 def weight_group_matrices(tile, block, layer, group, sums, fixed, own, descent):
     """The gradient of a group of the weights; with the last block, their update and new digits."""
-    pixels = Pixels(fixed.turned, group.row, whole_groups(layer.inputs), 0)
+    pixels = Pixels(fixed.by_feature, group.row, whole_groups(layer.inputs), 0)
     numbers = Numbers(fixed.gradient, group.begin // COLUMNS, 0)
     extent = extent_of(group.width, group.end - group.begin, block.count)
     terms = Terms(fixed.mean, fixed.scale, fixed.totals, fixed.units)
@@ -117,22 +117,22 @@ def whole_groups(inputs):
 
 
 @kernel
-def turn(panel, turned, features, rows, r0, p, depth):
-    """The panel's pixels turned over for the way back, where rows are the depth; nothing where there is no way back.
+def store_by_feature(panel, by_feature, features, rows, r0, p, depth):
+    """The panel's pixels transposed for the way back, where rows are the depth; nothing where there is no way back.
 
-    A step of the depth is LINE rows of the block: `turned` has a row for each feature of the first ones, so many, then
-    of the next.  The panel's first row and feature are the block's r0th and pth.  Rows are turned up to sixteen: the
+    A step of the depth is LINE rows of the block: by_feature has a row for each feature of the first step, so many, then
+    of the next one.  The panel's first row and feature are the block's r0th and pth.  Rows are stored up to sixteen: the
     digits that those beyond the last will meet are zeros.
     """
-    if turned is not None:
+    if by_feature is not None:
         q = 0
         while q < depth:  # down the rows first: whole lines are written, of a few features
             for r in range(0, rows, COLUMNS):
                 row = (r0 + r) // LINE * features + p + q
                 if q + LINE <= depth:
-                    turn_over(turned, row, (r0 + r) % LINE, panel, r, q)
-                else:  # groups, and so what other workers turn, are no whole lines
-                    turn_half_over(turned, row, (r0 + r) % LINE, panel, r, q)
+                    transpose_line(by_feature, row, (r0 + r) % LINE, panel, r, q)
+                else:  # groups, and so what other workers store, are no whole lines
+                    transpose_half_line(by_feature, row, (r0 + r) % LINE, panel, r, q)
             q += LINE if q + LINE <= depth else LINE // 2
 
 

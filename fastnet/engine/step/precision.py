@@ -73,8 +73,8 @@ def _digits(digits: Digits, layer: Layer, depth: int) -> Matrix:
     return Matrix(allocate(lines, quads * digits.lines * LINE_BYTES, np.dtype(np.uint8), odd=True))
 
 
-def _turned(digits: Digits, plan: Plan, layer: Layer) -> Matrix:
-    """The pixels of a block, a row for each feature of whole groups."""
+def _by_feature(digits: Digits, plan: Plan, layer: Layer) -> Matrix:
+    """The pixels of a block: for each step of its rows one for each feature of whole groups."""
     features, depth = whole_groups.py_func(layer.inputs), QUAD * digits.step
     return Matrix(allocate(-(-plan.block_rows // depth) * features, depth, np.dtype(np.uint8)))
 
@@ -99,7 +99,7 @@ def fixed_for(digits: Digits, plan: Plan, source: Source, layer: Layer, training
         factors=_columns(layer, np.float32) if training else None,
         units=_columns(layer, np.float64) if training else None,
         totals=_columns(layer, np.float64) if training else None,
-        turned=_turned(digits, plan, layer) if training and digits.by_matrix else None,
+        by_feature=_by_feature(digits, plan, layer) if training and digits.by_matrix else None,
     )
     set_normalization(fixed, source)
     return fixed
