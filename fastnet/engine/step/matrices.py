@@ -120,9 +120,9 @@ def whole_groups(inputs):
 def store_by_feature(panel, by_feature, features, rows, r0, p, depth):
     """The panel's pixels transposed for the way back, where rows are the depth; nothing where there is no way back.
 
-    A step of the depth is LINE rows of the block: by_feature has a row for each feature of the first step, so many, then
-    of the next one.  The panel's first row and feature are the block's r0th and pth.  Rows are stored up to sixteen: the
-    digits that those beyond the last will meet are zeros.
+    A step of the depth is LINE rows of the block: by_feature has a row for each feature of the first step, so many,
+    then of the next one.  The panel's first row and feature are the block's r0th and pth.  Rows are stored up to
+    sixteen: the digits that those beyond the last will meet are zeros.
     """
     if by_feature is not None:
         q = 0
