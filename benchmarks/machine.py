@@ -21,22 +21,18 @@ def describe(words: str, threads: int, script: str = "compare") -> dict[str, Any
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
+    now = datetime.now(UTC)
     return {
         "command": f"python -m benchmarks.{script} {words}",
-        "date": datetime.now(UTC).date().isoformat(),
+        "date": now.date().isoformat(),
+        "time": now.time().isoformat("minutes"),
         "cpu": cpu.model_name(),
-        "vector unit": _unit(),
+        "vector unit": cpu.units(),
         "blas": blas(),
         "system": f"{platform.system()} {platform.machine()}",
         "threads": threads,
         "versions": versions,
     }
-
-
-def _unit() -> str:
-    """Of vectors, and of matrices where there is one."""
-    name = cpu.vector_unit().name
-    return f"{name} with AMX" if cpu.dot_unit().instruction == "amx" else name
 
 
 def blas() -> str:

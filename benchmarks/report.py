@@ -15,7 +15,7 @@ from benchmarks import picture, tables
 from benchmarks.tables import Result
 
 ROOT = Path(__file__).parents[1]
-OF_A_RUN = ("command", "date")  # of a result's head; the rest is where it ran
+OF_A_RUN = ("command", "date", "time")  # of a result's head; the rest is where it ran
 Text = Callable[[list[Result]], str]  # of the results of all kinds of machine, the newest first
 
 
@@ -77,7 +77,7 @@ def render(name: str, root: Path = ROOT) -> Iterator[str]:
     if not results:
         yield f"no {name}.json is there yet: run the benchmark first"
         return
-    results.sort(key=lambda result: result["date"], reverse=True)
+    results.sort(key=lambda result: (result["date"], result.get("time", "")), reverse=True)
     for mark, file, write in TEXTS[name]:
         text = write(results)
         yield f"\n{text}\n"

@@ -113,7 +113,14 @@ def test_kinds_of_machine_stand_side_by_side(root, measured):
     assert "Old CPU" not in (root / "README.md").read_text()
     both = (root / "benchmarks" / "README.md").read_text()
     assert 0 < both.index(f"**{measured['vector unit']}**") < both.index("**another**") < both.index("Old CPU")
-    report.save("compare", {**other, "date": "2999-12-31"}, root)
+    assert measured["time"] < "99:99"
+    report.save("compare", {**other, "date": measured["date"], "time": "99:99"}, root)
+    list(report.render("compare", root))
+    assert "Old CPU" in (root / "README.md").read_text()
+    report.save("compare", {**measured, "date": "2999-12-31"}, root)
+    list(report.render("compare", root))
+    assert "Old CPU" not in (root / "README.md").read_text()
+    report.save("compare", {**other, "date": "2999-12-31", "time": "99:99"}, root)
     list(report.render("compare", root))
     assert "Old CPU" in (root / "README.md").read_text()
 

@@ -43,10 +43,10 @@ SIZE = Size()
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Report:
-    from fastnet.engine.compilation.cpu import model_name, usable_cores, vector_unit
+    from fastnet.engine.compilation.cpu import model_name, units, usable_cores
 
     workers = checks.threads(None) or usable_cores()
-    console.line(f"{model_name()}, {vector_unit().name}, threads: {workers}")
+    console.line(f"{model_name()}, {units()}, threads: {workers}")
     console.line(
         f"training step of {N} images, {D} -> {H} -> {C}; {SIZE.rounds} rounds in turn: medians, of ratios too"
     )
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
     console.lines(_lines(rows, peaks))
     return {
         "cpu": model_name(),
-        "vector unit": vector_unit().name,
+        "vector unit": units(),
         "threads": workers,
         "numpy": np.__version__,
         "peak_gflops": peaks,

@@ -102,6 +102,12 @@ def dot_unit() -> Dot:
     return Dot.of(target()[0], features)
 
 
+def units() -> str:
+    """The vector unit's name, and the matrix unit's where there is one."""
+    name = vector_unit().name
+    return f"{name} with AMX" if dot_unit().instruction == "amx" else name
+
+
 ARCH_PRCTL, REQUEST, MATRIX_UNIT = 158, 0x1023, 18  # of Linux on x86-64: "Using XSTATE features in user space"
 
 
