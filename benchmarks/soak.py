@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import ctypes
 import os
 import platform
 import signal
@@ -193,8 +194,13 @@ def child(path: str, kind: int, threads: int) -> None:
 
 
 def seen() -> Seen:
-    """What there is of the process now."""
+    """What there is of the process now; memory that is free, but kept by the C library, not counted.
+
+    It kept 40 MB after 900 actions, and five times as much after 3000 from several threads.
+    """
     idle = len(workers._idle)
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)
     try:
         memory = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         return Seen(memory, threading.active_count() - idle, len(os.listdir("/proc/self/fd")))
