@@ -99,7 +99,8 @@ def run_figures(arguments: argparse.Namespace, threads: int) -> Result:
 def run_precision(arguments: argparse.Namespace, threads: int) -> Result:
     problem = cifar10(arguments.data, arguments.steps, threads)
     data = fastnet.data.load_cifar10(arguments.data)
-    head = machine.describe(f"--precision --rounds {arguments.rounds} --data DIR", threads)
+    words = f"--precision --rounds {arguments.rounds} --steps {arguments.steps} --data DIR"
+    head = machine.describe(words, threads)
     return {**head, **precision.measure(problem, (data.X_test, data.y_test), arguments.rounds, say)}
 
 

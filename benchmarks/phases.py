@@ -19,6 +19,7 @@ from fastnet.engine.step.memory import Batch, Layer, Source
 from fastnet.engine.step.parts import Descent, Rows
 from fastnet.engine.step.phases import GROUP2, PANEL, gather
 from fastnet.engine.step.rules import Rule
+from fastnet.engine.threads.units import groups
 
 REPEATS = 50  # of a phase in a turn
 
@@ -51,10 +52,10 @@ def middle(tiles, plan, batch, layer1, layer2, a, scratch, repeats):
 def backward(tiles, rule, plan, batch, layer1, layer2, a, scratch, steps, repeats):
     for k in range(repeats):
         block, descent = Rows(batch, k, 0, plan.rows), Descent(rule, steps.coefficients, k, steps.reg[0, k])
-        for unit in range(programs.groups(layer2.inputs, GROUP2) + 1):
+        for unit in range(groups(layer2.inputs, GROUP2) + 1):
             programs.backward2_unit(unit, tiles.backward2, plan.rows, False, True, layer2, a, scratch, descent)
         held = -1
-        for unit in range(programs.groups(layer1.inputs, PANEL) * plan.parts + 1):
+        for unit in range(groups(layer1.inputs, PANEL) * plan.parts + 1):
             held = programs.backward1_unit(
                 unit, tiles.backward1, plan, block, False, True, layer1, None, a.d_hidden, a, scratch, held, descent
             )  # fmt: skip

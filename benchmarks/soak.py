@@ -196,7 +196,7 @@ def child(path: str, kind: int, threads: int) -> None:
 def seen() -> Seen:
     """What there is of the process now; memory that is free, but kept by the C library, not counted.
 
-    It kept 40 MB after 900 actions, and five times as much after 3000 from several threads.
+    Of 188 MB after 860 actions 43 were; what was in use stayed the same.
     """
     idle = len(workers._idle)
     if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):

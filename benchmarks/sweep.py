@@ -16,7 +16,7 @@ from fastnet.bench import take_turns
 
 FLOPS = 1e10  # of the products of a turn, about: a tenth of a second or two
 # Steps of a turn: of 16 with weights of 12 MB and momentum, beginning took up to 70 of 220 ms in a virtual machine,
-# whose host must give each page of 50 MB, with matmul_precision "medium" half.
+# whose host must give each new page, with matmul_precision "medium" half.
 LEAST_STEPS, MOST_STEPS = 48, 1000
 PAUSE = 0.12  # seconds between two turns: OpenBLAS's threads spin on for a tenth
 

@@ -63,11 +63,11 @@ def tiles_for(plan: Plan, layers: tuple[Layer, ...], digits: Digits | None = Non
     forward: AnyTile = middle
     widest = max(LEAST_LINES, first // parts_wanted(layers[0]))
     backward: AnyTile = choose_tile(unit, PANEL, first, divides=PANEL, widest=widest)
-    if digits is not None:
+    if digits is not None and digits.by_matrix:
         forward = backward = matrix_tile(digits)
-        if not digits.by_matrix:
-            forward = choose_digit_tile(unit, digits, plan.block_rows, first)
-            backward = choose_digit_tile(unit, digits, PANEL, first, divides=PANEL)
+    elif digits is not None:
+        forward = choose_digit_tile(unit, digits, plan.block_rows, first)
+        backward = choose_digit_tile(unit, digits, PANEL, first, divides=PANEL)
     return Tiles(
         forward,
         middle,

@@ -66,27 +66,26 @@ def test_trials_that_are_blocked_are_short_and_rare():
     assert spent[2] < 0.3
 
 
-def test_what_was_found_is_believed_for_a_while(monkeypatch):
+@pytest.mark.parametrize(("factor", "better"), [(0.6, 2), (1.5, 1)])
+def test_what_was_found_is_believed_for_a_while(factor, better, monkeypatch):
+    now, work_of = [100.0], 3 * crew.WORTH_IN_A_RUN
     monkeypatch.setattr(crew, "_found", {})
     monkeypatch.setattr(crew, "cores_for_one", lambda: 2)
-    given = None, 3 * crew.WORTH_IN_A_RUN, crew.WORTH_IN_A_RUN, 6
-    now = [100.0]
     monkeypatch.setattr(crew, "perf_counter", lambda: now[0])
-    for factor, better in ((0.6, 2), (1.5, 1)):
-        found = crew_for(*given)
-        assert found.workers != better or factor == 0.6
-        work(found, steady(factor), 1.0)
-        later = crew_for(*given)
-        assert later.workers == better
-        spent, _ = work(later, steady(factor), 0.5 * crew.WAIT)
-        assert spent.keys() == {better}  # no trial yet
-        other_work = crew_for(None, *(2 * n for n in given[1:2]), *given[2:])
-        assert other_work.workers == 2
-        now[0] += crew.SOON
-        assert crew_for(*given).workers == 2
+
+    def begun(multiply_adds=work_of):
+        return crew_for(None, multiply_adds, crew.WORTH_IN_A_RUN, most=6)
+
+    assert begun().workers == 2
+    work(begun(), steady(factor), 1.0)
+    spent, _ = work(begun(), steady(factor), 0.5 * crew.WAIT)
+    assert spent.keys() == {better}  # no trial yet
+    assert begun(2 * work_of).workers == 2  # another work
+    now[0] += crew.SOON
+    assert begun().workers == 2
     for n in range(3 * crew.MOST_REMEMBERED):
-        work(crew_for(None, given[1] + n, *given[2:]), steady(0.6), 2 * crew.TRIAL)
-    assert len(crew._found) <= crew.MOST_REMEMBERED
+        work(begun(work_of + n), steady(factor), 2 * crew.TRIAL)
+    assert 0 < len(crew._found) <= crew.MOST_REMEMBERED
 
 
 def test_load_that_comes_and_goes():

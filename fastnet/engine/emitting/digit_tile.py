@@ -83,8 +83,8 @@ class Terms(NamedTuple):
     left and right (1, rows) are float32, total and unit (1, columns) float64.
     """
 
-    left: Matrix | None  # both None: 1
-    right: Matrix | None
+    left: Matrix | None  # None: 1
+    right: Matrix | None  # None: 1
     total: Matrix
     unit: Matrix
 

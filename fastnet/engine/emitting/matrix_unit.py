@@ -8,6 +8,7 @@ else be part of what the system keeps of it whenever another thread runs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -110,37 +111,32 @@ def emit_kept(builder: ir.IRBuilder, digits: Digits, sums: ir.Value, row: ir.Val
     return emit_value(builder, digits, [emit_load(builder, place, INTS) for place in places], short)
 
 
+def _emitting(signature: Any, emit: Callable[..., None]) -> Any:
+    """An intrinsic that gives nothing back: emit(builder, *arguments)."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        emit(builder, *args)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
 @intrinsic
 def matrix_unit_on(typingctx):
     """Make the matrix unit ready."""
-
-    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        emit_on(builder)
-        return context.get_dummy_value()
-
-    return types.void(), codegen
+    return _emitting(types.void(), emit_on)
 
 
 @intrinsic
 def matrix_unit_off(typingctx):
     """Give it up."""
-
-    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        emit_off(builder)
-        return context.get_dummy_value()
-
-    return types.void(), codegen
+    return _emitting(types.void(), emit_off)
 
 
 @intrinsic
 def clear_sums(typingctx, tile):
     """Begin a tile."""
-
-    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        emit_clear(builder, tile.digits)
-        return context.get_dummy_value()
-
-    return types.void(tile), codegen
+    return _emitting(types.void(tile), lambda builder, _: emit_clear(builder, tile.digits))
 
 
 @intrinsic
@@ -149,28 +145,20 @@ def add_products(typingctx, tile, a, row, place, b, line, quad):
 
     Where the depth ends before the step, one of the two has zeros: A's pixels on the way forward, B's on the way back.
     """
-    index = types.intp
+    digits, index = tile.digits, types.intp
 
-    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        _, a_, row, place, b_, line, quad = args
-        digits = tile.digits
+    def emit(builder: ir.IRBuilder, _: Any, a: Any, row: Any, place: Any, b: Any, line: Any, quad: Any) -> None:
         column = builder.mul(quad, INDEX(digits.lines * LINE_BYTES))
-        left, right = emit_address(builder, a_, row, place), emit_address(builder, b_, line, column)
-        emit_step(builder, digits, left, emit_columns(builder, a_), right)
-        return context.get_dummy_value()
+        left, right = emit_address(builder, a, row, place), emit_address(builder, b, line, column)
+        emit_step(builder, digits, left, emit_columns(builder, a), right)
 
-    return types.void(tile, a, index, index, b, index, index), codegen
+    return _emitting(types.void(tile, a, index, index, b, index, index), emit)
 
 
 @intrinsic
 def keep_sums(typingctx, tile, sums):
     """Store the tile's sums."""
-
-    def codegen(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        emit_keep(builder, tile.digits, args[1])
-        return context.get_dummy_value()
-
-    return types.void(tile, sums), codegen
+    return _emitting(types.void(tile, sums), lambda builder, _, sums: emit_keep(builder, tile.digits, sums))
 
 
 @intrinsic

@@ -32,6 +32,7 @@ from fastnet.engine.emitting.pixels import transpose_half_line, transpose_line
 from fastnet.engine.step.fixed import LINE, gather_pixels, pack_quad, sum_group, sum_offsets
 from fastnet.engine.step.parts import Rows
 from fastnet.engine.step.phases import PANEL, update_row
+from fastnet.engine.threads.units import groups
 
 
 class Pixels(NamedTuple):
@@ -85,7 +86,7 @@ def forward_matrices(tile, block, part, layer, fixed, own, out, out_row):
     rows, depth = Rows(block.batch, block.k, block.first + part.r0, part.r1 - part.r0), part.p1 - part.p0
     gather_pixels(own.pixels, rows, part.p0, depth)
     store_by_feature(own.pixels, fixed.by_feature, whole_groups(layer.inputs), rows.count, part.r0, part.p0, depth)
-    sum_offsets(fixed.offsets, part.p0 // PANEL, (part.p1 + PANEL - 1) // PANEL, layer.outputs, own.offset)
+    sum_offsets(fixed.offsets, part.p0 // PANEL, groups(part.p1, PANEL), layer.outputs, own.offset)
     pixels, numbers = Pixels(own.pixels, 0, 0, LINE), Numbers(fixed.weights, 0, part.p0 // QUAD)
     extent = extent_of(rows.count, layer.outputs, depth)
     product = Forward(Terms(None, None, own.offset, own.units), out, out_row + part.r0)
@@ -106,14 +107,13 @@ def weight_group_matrices(tile, block, layer, group, sums, fixed, own, descent):
 @kernel
 def extent_of(rows, columns, depth):
     """The extent of a product of so many rows and columns, over so many places of the depth."""
-    tiles, lines = (rows + TILE_ROWS - 1) // TILE_ROWS, (columns + COLUMNS - 1) // COLUMNS
-    return Extent(tiles, lines, (depth + QUAD - 1) // QUAD)
+    return Extent(groups(rows, TILE_ROWS), groups(columns, COLUMNS), groups(depth, QUAD))
 
 
 @kernel
 def whole_groups(inputs):
     """The features of whole groups."""
-    return (inputs + PANEL - 1) // PANEL * PANEL
+    return groups(inputs, PANEL) * PANEL
 
 
 @kernel
@@ -140,7 +140,7 @@ def store_by_feature(panel, by_feature, features, rows, r0, p, depth):
 def multiply(tile, pixels, numbers, extent, product, sums):
     """All tiles of a product, down the rows, line by line."""
     quads = quads_of_step(tile)
-    steps = (extent.quads + quads - 1) // quads
+    steps = groups(extent.quads, quads)
     matrix_unit_on()
     for line in range(extent.lines):
         for row in range(0, extent.tiles * TILE_ROWS, TILE_ROWS):
@@ -183,6 +183,7 @@ def _descend(tile, product, sums, r, row, j):
         w0, w1 = updated(product, row, j, g0), updated(product, row + 1, j, g1)
         w2, w3 = updated(product, row + 2, j, g2), updated(product, row + 3, j, g3)
         if product.sums.last:
+            # While these are made digits, the weights of the next line come, at the end those of the next group.
             ahead_row, ahead_j = (p, j + COLUMNS) if j + COLUMNS < group.end else (p + PANEL, group.begin)
             prefetch(product.weight.value, ahead_row, ahead_j)
             prefetch(product.weight.value, ahead_row + 1, ahead_j)

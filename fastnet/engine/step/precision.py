@@ -26,10 +26,10 @@ from fastnet.engine.emitting.digits import COLUMNS, QUAD, Digits
 from fastnet.engine.emitting.matrix_unit import TILE_ROWS
 from fastnet.engine.emitting.tile import SPARE_ROWS
 from fastnet.engine.step.fixed import Fixed, FixedScratch
-from fastnet.engine.step.matrices import whole_groups
 from fastnet.engine.step.memory import Layer, Source
 from fastnet.engine.step.phases import PANEL
-from fastnet.engine.step.programs import Plan, groups
+from fastnet.engine.step.programs import Plan
+from fastnet.engine.threads.units import groups
 
 HIGHEST = "highest"
 MOST_FEATURES = PIXELS_APART // PANEL * PANEL  # of a slice, whole groups
@@ -75,7 +75,7 @@ def _digits(digits: Digits, layer: Layer, depth: int) -> Matrix:
 
 def _by_feature(digits: Digits, plan: Plan, layer: Layer) -> Matrix:
     """The pixels of a block: for each step of its rows one for each feature of whole groups."""
-    features, depth = whole_groups.py_func(layer.inputs), QUAD * digits.step
+    features, depth = groups.py_func(layer.inputs, PANEL) * PANEL, QUAD * digits.step
     return Matrix(allocate(-(-plan.block_rows // depth) * features, depth, np.dtype(np.uint8)))
 
 

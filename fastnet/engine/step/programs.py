@@ -44,7 +44,7 @@ from fastnet.engine.step.phases import (
 )
 from fastnet.engine.step.softmax import loss_and_hits, softmax_loss
 from fastnet.engine.threads.barrier import to_stop, wait, wait_or_leave
-from fastnet.engine.threads.units import put_back, share, smaller, take
+from fastnet.engine.threads.units import groups, put_back, share, smaller, take
 
 FORWARD, MIDDLE, BACKWARD1, BACKWARD2, START, WEIGHTS, GRADIENT, PHASES = 0, 1, 2, 3, 4, 5, 6, 7
 
@@ -91,12 +91,6 @@ class Steps(NamedTuple):
 def slice_bound(s, plan, inputs):
     """Where slice s of the features begins."""
     return smaller(groups(inputs, plan.grain) * s // plan.slices * plan.grain, inputs)
-
-
-@kernel
-def groups(rows, group):
-    """How many groups so many rows make: of tiles, of units, of a layer's weights."""
-    return (rows + group - 1) // group
 
 
 @kernel

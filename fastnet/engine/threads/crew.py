@@ -22,7 +22,7 @@ from fastnet.engine.compilation.cpu import cores_for_one
 WORTH_IN_A_RUN = 500_000
 WORTH_IN_A_CALL = 5_000_000
 TRIAL = 2e-3  # seconds of steps by which two numbers are compared
-FIRST_WAIT = 4e-3  # seconds before the first trial
+FIRST_WAIT = 4e-3  # seconds before the first trial: of 1 ms a machine that is just waking up decided
 WAIT, MOST_WAIT = 0.03, 1.0  # before the next one, twice as many after each that has changed nothing, at most so many
 PATIENCE = 40  # trials after the first take one part in so many of the time, however slow they are
 GROWTH = 4  # of a run over the one before, with a number of workers that is new
@@ -140,10 +140,11 @@ def crew_for(threads: int | None, multiply_adds: int, worth: int, most: int) -> 
     work = multiply_adds, workers, other
     number, when = _found.get(work, (workers, -SOON))
     known = perf_counter() - when < SOON
+    number = number if known else workers
 
     def tell(number: int) -> None:
         if len(_found) >= MOST_REMEMBERED:
             _found.clear()
         _found[work] = number, perf_counter()
 
-    return Crew(number, workers + other - number, known, tell) if known else Crew(workers, other, tell=tell)
+    return Crew(number, workers + other - number, known, tell)

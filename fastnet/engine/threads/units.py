@@ -26,6 +26,12 @@ def smaller(a, b):
 
 
 @kernel
+def groups(things, group):
+    """How many groups so many things make: rows in tiles, columns in lines, features in groups of weights."""
+    return (things + group - 1) // group
+
+
+@kernel
 def share(count, worker, workers):
     """The bounds of worker's contiguous part of count things."""
     return count * worker // workers, count * (worker + 1) // workers
