@@ -16,7 +16,7 @@ from fastnet.engine.peak import Peak
 from fastnet.engine.session import Trainer
 from fastnet.engine.step import programs
 from fastnet.engine.step.memory import Batch, Layer, Source
-from fastnet.engine.step.parts import Descent, Rows
+from fastnet.engine.step.parts import Descent, Part, Rows
 from fastnet.engine.step.phases import GROUP2, PANEL, gather
 from fastnet.engine.step.rules import Rule
 from fastnet.engine.threads.units import groups
@@ -29,7 +29,8 @@ def gather_rows(batch, rows, inputs, panel, repeats):
     """The whole batch, panel by panel: once on the way forward, and once more on the way back."""
     for k in range(repeats):
         for p in range(0, inputs, PANEL):
-            gather(panel, Rows(batch, k, 0, rows), p, min(PANEL, inputs - p))
+            now, later = Part(0, rows, p, min(p + PANEL, inputs)), Part(0, rows, p + PANEL, inputs)
+            gather(panel, 0, Rows(batch, k, 0, rows), now, later)
 
 
 @program

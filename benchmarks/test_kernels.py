@@ -21,14 +21,15 @@ N, D, H, C = LAB.values()
 def gather_batch(panel, batch, rows, inputs):
     """A batch, panel by panel, always into the same one."""
     for p in range(0, inputs, PANEL):
-        phases.gather(panel, parts.Rows(batch, 0, 0, rows), p, PANEL)
+        now, later = parts.Part(0, rows, p, p + PANEL), parts.Part(0, rows, p + PANEL, inputs)
+        phases.gather(panel, 0, parts.Rows(batch, 0, 0, rows), now, later)
 
 
 @program
 def product(tile, panel, rows, weight, inputs, out, columns):
     """A batch times the weights, as if all panels were the same."""
     for p in range(0, inputs, PANEL):
-        phases.product(tile, panel, 0, rows, weight, p, PANEL, out, 0, columns, p > 0)
+        phases.product(tile, panel, 0, rows, weight, p, 0, PANEL, out, 0, columns, p > 0)
 
 
 @program

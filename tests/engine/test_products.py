@@ -20,8 +20,8 @@ EPS = {np.float32: 2.0**-24, np.float64: 2.0**-53}
 
 
 @kernel.program
-def product_program(tile, a, a_row, rows, b, b_row, depth, c, c_row, columns, resume):
-    phases.product(tile, a, a_row, rows, b, b_row, depth, c, c_row, columns, resume)
+def product_program(tile, a, a_row, rows, b, b_row, j, depth, c, c_row, columns, resume):
+    phases.product(tile, a, a_row, rows, b, b_row, j, depth, c, c_row, columns, resume)
 
 
 @kernel.program
@@ -29,8 +29,8 @@ def product_transposed_program(tile, a, a_column, width, b, depth, c, c_row, j):
     phases.product_transposed(tile, a, a_column, width, b, depth, c, c_row, j)
 
 
-def product(tile, a, a_row, rows, b, b_row, depth, c, *rest):
-    product_program(tile, Matrix(a), a_row, rows, Matrix(b), b_row, depth, Matrix(c), *rest)
+def product(tile, a, a_row, rows, b, b_row, j, depth, c, *rest):
+    product_program(tile, Matrix(a), a_row, rows, Matrix(b), b_row, j, depth, Matrix(c), *rest)
 
 
 def product_transposed(tile, a, a_column, width, b, depth, c, *rest):
@@ -62,7 +62,7 @@ def test_every_remainder_of_rows_columns_and_depth(tile, dtype, rng):
                 b = filled(rng, depth, columns, dtype)
                 c = allocate(rows + SPARE_ROWS, columns, np.dtype(dtype))
                 c[...] = np.nan  # written over, never read
-                product(tile, a, 0, rows, b, 0, depth, c, 0, columns, False)
+                product(tile, a, 0, rows, b, 0, 0, depth, c, 0, columns, False)
                 assert_product(c[:rows, :columns], a[:rows, :depth], b[:, :columns])
 
 
@@ -75,7 +75,7 @@ def test_the_lines_that_whole_tiles_leave(dtype, rng):
         a, b = filled(rng, 11 + SPARE_ROWS, 6, dtype), filled(rng, 6, lines * line, dtype)
         c = allocate(11 + SPARE_ROWS, (lines + 1) * line, np.dtype(dtype))
         c[...] = np.nan
-        product(tile, a, 0, 11, b, 0, 6, c, 0, lines * line, False)
+        product(tile, a, 0, 11, b, 0, 0, 6, c, 0, lines * line, False)
         assert_product(c[:11, : lines * line], a[:11, :6], b[:, : lines * line])
         assert np.isnan(c[:, lines * line :]).all()
 
@@ -86,7 +86,7 @@ def test_offsets_and_resumption(dtype, rng):
     a, b = filled(rng, 30, 9, dtype), filled(rng, 20, 50, dtype)
     c = filled(rng, 40, 50, dtype)
     before = c.copy()
-    product(tile, a, 3, 2 * tile.mr, b, 4, 9, c, 5, 50, True)
+    product(tile, a, 3, 2 * tile.mr, b, 4, 0, 9, c, 5, 50, True)
     end = 5 + 2 * tile.mr
     assert_product(c[5:end, :50], a[3 : 3 + 2 * tile.mr, :9], b[4:13, :50], before[5:end, :50].astype(np.float64))
     np.testing.assert_array_equal(c[:5], before[:5])
@@ -119,7 +119,7 @@ def test_the_shape_of_a_tile_changes_no_bit(dtype, rng):
     results = []
     for tile in sorted({t for unit in UNITS.values() for t in shapes(unit) if t.mr in (1, 2, 4, 6)}, key=str):
         c = allocate(rows + SPARE_ROWS, columns, np.dtype(dtype))
-        product(tile, a, 0, rows, b, 0, depth, c, 0, columns, False)
+        product(tile, a, 0, rows, b, 0, 0, depth, c, 0, columns, False)
         results.append(c[:rows, :columns].tobytes())
     assert len(set(results)) == 1
 

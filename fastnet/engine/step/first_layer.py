@@ -9,8 +9,8 @@ from numba.extending import overload
 from fastnet.engine.compilation.kernel import KERNEL_OPTIONS
 from fastnet.engine.step.fixed import forward_fixed, gather_quads, weight_group_fixed
 from fastnet.engine.step.matrices import forward_matrices, weight_group_matrices
-from fastnet.engine.step.parts import Rows
-from fastnet.engine.step.phases import forward, gather, weight_group
+from fastnet.engine.step.parts import Part
+from fastnet.engine.step.phases import AHEAD, forward, gather, weight_group
 
 
 def first_product(tile, block, part, ahead, layer, fixed, scratch, out, out_row):
@@ -32,9 +32,7 @@ def first_gradient(tile, block, d_first, layer, fixed, scratch, group, held, sum
 @overload(first_product, jit_options=KERNEL_OPTIONS)
 def _first_product(tile, block, part, ahead, layer, fixed, scratch, out, out_row):
     def of_floats(tile, block, part, ahead, layer, fixed, scratch, out, out_row):
-        rows = Rows(block.batch, block.k, block.first + part.r0, part.r1 - part.r0)
-        weight = layer.weight.value
-        forward(tile, rows, part.p0, part.p1, weight, layer.outputs, scratch.panel, out, out_row + part.r0)
+        forward(tile, block, part, ahead, layer.weight.value, layer.outputs, scratch.panel, out, out_row + part.r0)
 
     def of_digits(tile, block, part, ahead, layer, fixed, scratch, out, out_row):
         forward_fixed(tile, block, part, ahead, fixed, scratch.fixed, layer.outputs, out, out_row)
@@ -49,7 +47,10 @@ def _first_product(tile, block, part, ahead, layer, fixed, scratch, out, out_row
 def _first_gradient(tile, block, d_first, layer, fixed, scratch, group, held, sums, descent):
     def of_floats(tile, block, d_first, layer, fixed, scratch, group, held, sums, descent):
         if not held:
-            gather(scratch.panel, block, group.row, group.width)
+            end = group.row + group.width
+            more = end < layer.inputs
+            later = Part(0, block.count, end, layer.inputs) if more else Part(AHEAD, block.count, group.row, end)
+            gather(scratch.panel, 0, block, Part(0, block.count, group.row, end), later)
         weight_group(tile, scratch.panel, 0, d_first, block.count, layer.weight, group, scratch.sums, sums, descent)
 
     def of_digits(tile, block, d_first, layer, fixed, scratch, group, held, sums, descent):

@@ -182,10 +182,9 @@ def gather_pixels(panel, rows, p, depth):
     Rows begin anywhere in the data set: while one is copied, a later one is asked for.
     """
     batch, first = rows.batch, rows.first
-    picks = rows.k % batch.rows.rows
     for r in range(rows.count):
-        x = batch.rows[picks, first + r]
-        ahead = batch.rows[picks, first + smaller(r + AHEAD, rows.count - 1)]
+        x = batch.rows[rows.k, first + r]
+        ahead = batch.rows[rows.k, first + smaller(r + AHEAD, rows.count - 1)]
         q = 0
         while q + LINE <= depth:
             prefetch(batch.X, ahead, p + q)
@@ -205,14 +204,13 @@ def gather_quads(panel, rows, p, width):
     Beyond the last row it is repeated: its digits are zeros.
     """
     batch = rows.batch
-    picks = rows.k % batch.rows.rows
     last = rows.first + rows.count - 1
     for n in range((rows.count + QUAD - 1) // QUAD):
         r = rows.first + QUAD * n
-        x0 = batch.rows[picks, r]
-        x1 = batch.rows[picks, smaller(r + 1, last)]
-        x2 = batch.rows[picks, smaller(r + 2, last)]
-        x3 = batch.rows[picks, smaller(r + 3, last)]
+        x0 = batch.rows[rows.k, r]
+        x1 = batch.rows[rows.k, smaller(r + 1, last)]
+        x2 = batch.rows[rows.k, smaller(r + 2, last)]
+        x3 = batch.rows[rows.k, smaller(r + 3, last)]
         q = 0
         while q + COLUMNS <= width:
             interleave(panel, n, QUAD * q, batch.X, x0, x1, x2, x3, p + q)
@@ -257,12 +255,11 @@ def forward_fixed(tile, block, part, ahead, fixed, own, columns, out, out_row):
 def forward_columns(tile, block, part, ahead, later, fixed, own, out, out_row, j):
     """The same for one tile's columns, from j on; the row of the part ahead to be asked for next, `later` at first."""
     batch, latest = block.batch, block.first + ahead.r1 - 1
-    picks = block.k % batch.rows.rows
     terms = Terms(None, None, own.offset, own.units)
     quads = (part.p1 - part.p0 + QUAD - 1) // QUAD
     for i in range(0, part.r1 - part.r0, tile_mr(tile)):
-        x0 = batch.rows[picks, smaller(later, latest)]
-        x1 = batch.rows[picks, smaller(later + 1, latest)]
+        x0 = batch.rows[block.k, smaller(later, latest)]
+        x1 = batch.rows[block.k, smaller(later + 1, latest)]
         later += 2
         digit_rows(
             tile, own.pixels, i, fixed.weights, j // COLUMNS, part.p0 // QUAD, quads,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Rows(NamedTuple):
-    """Some rows of a step: `count` of those that step k of the batch has, from the `first` on."""
+    """Some rows of a step: `count` of those that are numbered in row k of batch.rows, from the `first` on."""
 
     batch: Any
     k: Any

@@ -19,7 +19,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastnet.engine.compilation.kernel import kernel
+from fastnet.engine.compilation.kernel import inlined, kernel
 from fastnet.engine.emitting.lines import (
     LineType,
     fma,
@@ -36,6 +36,7 @@ from fastnet.engine.emitting.lines import (
 )
 from fastnet.engine.emitting.matrix import emit_address, number
 from fastnet.engine.emitting.tile import narrow, tile_columns, tile_lines, tile_mr, tile_rows
+from fastnet.engine.step.parts import Part
 from fastnet.engine.step.rules import update, update_bias
 from fastnet.engine.threads.units import smaller
 
@@ -45,7 +46,7 @@ from fastnet.engine.threads.units import smaller
 # two workers on AVX2: 3 % less time a step in float32, 4 % more in float64).
 PANEL = 96
 DEPTH = 64  # rows of a product on the way back, at most: five lines of B and two of A fit the first-level cache
-AHEAD = 8  # rows between one that is gathered and the one asked for: 2 and 4 gain nothing, 16 and 32 are slower
+AHEAD = 10  # rows between a tile that is gathered and the one asked for: 5 and 40 are slower, 20 gains nothing
 GROUP2 = 24  # hidden units whose rows of W2 are updated together: few, so that two workers can share them
 
 
@@ -82,53 +83,56 @@ def rounded(typingctx, line, panel):
 
 
 @kernel
-def gather(panel, rows, p, depth):
-    """panel[r, :depth] = (X[row r, p : p + depth] - mean) * scale, zeros up to the line's end.
+def ask(batch, x, p, width):
+    """Have the numbers X[x, p : p + width] brought into the cache."""
+    for q in range(0, width, lanes(batch.X)):
+        prefetch(batch.X, x, p + q)
+    prefetch(batch.X, x, p + width - 1)
+
+
+@inlined
+def gather(panel, i, block, part, ahead):
+    """panel[i:, :p1 - p0] = (X[rows r0:r1 of the block, p0:p1] - mean) * scale, zeros up to the line's end.
 
     In the type of mean and scale, the wider of X's and the panel's: a time stamp rounded to float32 before its mean is
     subtracted would be off by a minute.
 
-    Rows begin anywhere in the data set, too far from one another for the hardware to foresee: so each is asked for a
-    few rows before.  (Asking for the next columns instead leaves the first ones to chance, all there is of a narrow
-    table: 50 columns of float64 took twice as long.  To ask for them between the tiles of the product before gains
-    nothing on Cascade Lake and Zen 4.  Three lines of columns at a time down the rows, their mean and scale in
-    registers, took half as long again for float64, and as long for pixels.)
+    Rows begin anywhere in the data set, too far from one another for the hardware to foresee: so with each row one of
+    the part ahead is asked for.  (Three lines of columns at a time down the rows, their mean and scale in registers,
+    took half as long again for float64, and as long for pixels.)
     """
-    batch, first = rows.batch, rows.first
+    batch, depth = block.batch, part.p1 - part.p0
     line, mean, scale = lanes(panel), batch.mean, batch.scale
-    picks = rows.k % batch.rows.rows
     whole = depth // line * line
-    for r in range(rows.count):
-        x = batch.rows[picks, first + r]
-        later = batch.rows[picks, first + smaller(r + AHEAD, rows.count - 1)]
+    for r in range(part.r1 - part.r0):
+        x = batch.rows[block.k, block.first + part.r0 + r]
+        later = smaller(ahead.r0 + r, ahead.r1 - 1)
+        ask(batch, batch.rows[block.k, block.first + later], ahead.p0, depth)
         for q in range(0, whole, line):
-            for i in range(q, q + line, smaller(lanes(batch.X), line)):  # a float64 row has two lines for one of floats
-                if i % lanes(batch.X) == 0:
-                    prefetch(batch.X, later, p + i)
-            offset, factor = load_as(mean, 0, p + q, mean, panel), load_as(scale, 0, p + q, mean, panel)
-            store(panel, r, q, rounded((load_as(batch.X, x, p + q, mean, panel) - offset) * factor, panel))
-    q = whole
-    if q < depth:
+            p = part.p0 + q
+            offset, factor = load_as(mean, 0, p, mean, panel), load_as(scale, 0, p, mean, panel)
+            store(panel, i + r, q, rounded((load_as(batch.X, x, p, mean, panel) - offset) * factor, panel))
+    if whole < depth:
         # The data set ends with its last row: nothing beyond may be read, not even to be thrown away.
-        for r in range(rows.count):
-            x = batch.rows[picks, first + r]
-            store(panel, r, q, splat(number(panel, 0)))
-            for i in range(q, depth):
-                panel[r, i] = number(panel, (number(mean, batch.X[x, p + i]) - mean[0, p + i]) * scale[0, p + i])
+        for r in range(part.r1 - part.r0):
+            x = batch.rows[block.k, block.first + part.r0 + r]
+            store(panel, i + r, whole, splat(number(panel, 0)))
+            for q in range(whole, depth):
+                p = part.p0 + q
+                panel[i + r, q] = number(panel, (number(mean, batch.X[x, p]) - mean[0, p]) * scale[0, p])
 
 
 # --- products --------------------------------------------------------------------------------------------
 
 
 @kernel
-def product(tile, a, a_row, rows, b, b_row, depth, c, c_row, columns, resume):
-    """C[c_row:, :columns] = A[a_row:, :depth] @ B[b_row:, :columns] for so many rows; with resume, += .
+def product(tile, a, a_row, rows, b, b_row, j, depth, c, c_row, columns, resume):
+    """C[c_row:, j:columns] = A[a_row:, :depth] @ B[b_row:, j:columns] for so many rows; with resume, += .
 
     Rows are computed up to a whole tile, so A and C must reach that far.
     """
     line = lanes(c)
     wide, rest = tile_lines(tile) * line, tile_lines(narrow(tile)) * line
-    j = 0
     while j + wide < columns + line:  # the rows are padded to whole lines
         for i in range(0, rows, tile_mr(tile)):
             tile_rows(tile, a, a_row + i, 0, b, b_row, j, depth, c, c_row + i, j, resume)
@@ -153,18 +157,35 @@ def product_transposed(tile, a, a_column, width, b, depth, c, c_row, j):
 
 
 @kernel
-def forward(tile, rows, p0, p1, weight, columns, panel, out, out_row):
-    """out[out_row + r] = X[row r, p0:p1] @ W[p0:p1]
+def forward(tile, block, part, ahead, weight, columns, panel, out, out_row):
+    """out[out_row:] = X[rows r0:r1 of the block, p0:p1] @ W[p0:p1]
 
-    In panels of nearly the same width: each costs a pass over the output, a narrow last one, too.
+    In panels of nearly the same width: each costs a pass over the output, a narrow last one, too.  Rows are gathered
+    a tile's at a time, just before they are multiplied: products hide the way of the next ones into the cache (all
+    rows of a panel at once: 8 % more time a step on Zen 5).
     """
-    line = lanes(panel)
-    panels = (p1 - p0 + PANEL - 1) // PANEL
-    each = ((p1 - p0 + panels - 1) // panels + line - 1) // line * line
-    for p in range(p0, p1, each):
-        depth = smaller(each, p1 - p)
-        gather(panel, rows, p, depth)
-        product(tile, panel, 0, rows.count, weight, p, depth, out, out_row, columns, p > p0)
+    line, rows = lanes(panel), part.r1 - part.r0
+    panels = (part.p1 - part.p0 + PANEL - 1) // PANEL
+    each = ((part.p1 - part.p0 + panels - 1) // panels + line - 1) // line * line
+    for p in range(part.p0, part.p1, each):
+        end, resume = smaller(p + each, part.p1), p > part.p0
+        for i in range(0, rows, tile_mr(tile)):
+            r = part.r0 + i
+            now = Part(r, smaller(r + tile_mr(tile), part.r1), p, end)
+            gather(panel, i, block, now, rows_after(now, part, ahead))
+            tile_rows(tile, panel, i, 0, weight, p, 0, end - p, out, out_row + i, 0, resume)
+        product(tile, panel, 0, rows, weight, p, tile_lines(tile) * line, end - p, out, out_row, columns, resume)
+
+
+@kernel
+def rows_after(now, part, ahead):
+    """What is gathered AHEAD rows later than some of a part's: of the same panel, of the next, of the part ahead."""
+    r = now.r0 + AHEAD
+    if r < part.r1:
+        return Part(r, part.r1, now.p0, now.p1)
+    if now.p1 < part.p1:
+        return Part(part.r0 + r - part.r1, part.r1, now.p1, part.p1)
+    return Part(ahead.r0 + r - part.r1, ahead.r1, ahead.p0, ahead.p1)
 
 
 @kernel

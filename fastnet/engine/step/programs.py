@@ -138,7 +138,7 @@ def scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1):
     else:
         add_slices(a.partial, plan.slices, plan.stride, layer1.bias.value, r0, r1, layer1.outputs, True, a.hidden)
         product(
-            tiles.scores, a.hidden, r0, r1 - r0, layer2.weight.value, 0, layer1.outputs,
+            tiles.scores, a.hidden, r0, r1 - r0, layer2.weight.value, 0, 0, layer1.outputs,
             a.scores, r0, layer2.outputs, False,
         )  # fmt: skip
         add_slices(a.scores, 1, 0, layer2.bias.value, r0, r1, layer2.outputs, False, a.scores)
@@ -156,7 +156,7 @@ def middle_unit(unit, tiles, plan, block, layer1, layer2, a, scratch):
     )
     if layer2 is not None:
         product(
-            tiles.middle, a.scores, r0, r1 - r0, a.transposed, 0, classes,
+            tiles.middle, a.scores, r0, r1 - r0, a.transposed, 0, 0, classes,
             a.d_hidden, r0, layer1.outputs, False,
         )  # fmt: skip
         mask(a.d_hidden, a.hidden, r0, r1, layer1.outputs)
@@ -261,7 +261,7 @@ def train(tiles, rule, plan, batch, steps, layer1, layer2, fixed, a, scratch, ba
         for n in range(plan.blocks):
             first = n * plan.block_rows
             rows = smaller(plan.block_rows, plan.rows - first)
-            block = Rows(batch, k, first, rows)
+            block = Rows(batch, k % batch.rows.rows, first, rows)
             resume, last = n > 0, n == plan.blocks - 1
 
             put_back(tickets, BACKWARD1, worker, workers)

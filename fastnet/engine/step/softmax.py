@@ -44,13 +44,12 @@ def softmax_loss(scores, turned, per_row, rows, shares, r0, r1, classes, inverse
     a line of rows at once by loss_and_hits.  turned (CLASSES + classes in whole lines, a line) is scratch.
     """
     line = lanes(scores)
-    picks = rows.k % rows.batch.rows.rows
     for begin in range(r0, r1, line):
         count = smaller(line, r1 - begin)
         for i in range(line):  # beyond the last row, the last one again
             r = begin + smaller(i, count - 1)
-            turned[LABEL, i] = number(scores, rows.batch.y[0, rows.batch.rows[picks, rows.first + r]])
-            turned[SHARE, i] = inverse_rows if shares is None else shares[rows.k % shares.rows, rows.first + r]
+            turned[LABEL, i] = number(scores, rows.batch.y[0, rows.batch.rows[rows.k, rows.first + r]])
+            turned[SHARE, i] = inverse_rows if shares is None else shares[rows.k, rows.first + r]
             for j in range(0, classes, line):
                 store(turned, CLASSES + j + i, 0, load(scores, r, j))
         for j in range(0, classes, line):
