@@ -55,6 +55,14 @@ def parts_wanted(layer: Layer) -> int:
     return -(-FEW_GROUPS // -(-layer.inputs // PANEL))
 
 
+def parts_of(layer: Layer, across: int) -> int:
+    """The same where so many tiles stand across: a power of two, that two or four workers may have equal shares.
+
+    (Of five parts the last one narrow, two workers had nine lines of columns and four.)
+    """
+    return 1 << min(across, parts_wanted(layer)).bit_length() - 1
+
+
 def tiles_for(plan: Plan, layers: tuple[Layer, ...], digits: Digits | None = None) -> Tiles:
     """Tile shapes for a plan, the first layer's of digits where there are some."""
     unit, dtype = vector_unit(), layers[0].weight.dtype
@@ -90,7 +98,7 @@ def trusted(
         plan = plan_for(rows, layers[0], most, digits)
         tiles = tiles_for(plan, layers, digits)
         across = -(-lines_of(layers[0].outputs, layers[0].weight.dtype) // tiles.backward1.lines)
-        plan = plan._replace(parts=min(across, parts_wanted(layers[0])))
+        plan = plan._replace(parts=parts_of(layers[0], across))
         if proof.hold(tiles, layers[0].weight.dtype):
             return digits, plan, tiles
     return None, plan, Tiles(*(Tile(tile.mr, tile.lines, plain=True) for tile in tiles))

@@ -42,7 +42,7 @@ from fastnet.engine.step.phases import (
     transpose,
     weight_group,
 )
-from fastnet.engine.step.softmax import loss_and_hits, softmax_loss
+from fastnet.engine.step.softmax import ask_labels, loss_and_hits, softmax_loss
 from fastnet.engine.threads.barrier import to_stop, wait, wait_or_leave
 from fastnet.engine.threads.units import groups, put_back, share, smaller, take
 
@@ -148,6 +148,7 @@ def scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1):
 def middle_unit(unit, tiles, plan, block, layer1, layer2, a, scratch):
     """Some of the rows, from the slices to d_scores and d_hidden."""
     r0, r1 = rows_of(unit, plan, tile_mr(tiles.middle), block.count)
+    ask_labels(block, r0, r1)
     scores_of_rows(tiles, plan, layer1, layer2, a, r0, r1)
     classes = layer1.outputs if layer2 is None else layer2.outputs
     inverse_rows = number(a.scores, 1.0 / plan.rows)

@@ -20,6 +20,7 @@ from fastnet.engine.emitting.lines import (
     lanes,
     larger,
     load,
+    prefetch,
     splat,
     store,
     turn_over,
@@ -34,6 +35,13 @@ INFINITY = float("inf")
 # the margin, by which the label's score is below the best; whether the label scored best; the share; there the label.
 DENOMINATOR, MARGIN, HIT, SHARE, TERMS = 0, 1, 2, 3, 4
 LABEL, CLASSES = 4, 5
+
+
+@kernel
+def ask_labels(rows, r0, r1):
+    """Have the labels of the rows r0 <= r < r1 brought into the cache: they lie anywhere in the data set."""
+    for r in range(r0, r1):
+        prefetch(rows.batch.y, 0, rows.batch.rows[rows.k, rows.first + r])
 
 
 @kernel
