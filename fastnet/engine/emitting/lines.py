@@ -110,6 +110,26 @@ def emit_store(builder: ir.IRBuilder, value: ir.Value, address: ir.Value) -> Non
     builder.store(value, pointer, align=_element_bytes(value.type))
 
 
+def emit_below(builder: ir.IRBuilder, limit: ir.Value, lanes: int) -> ir.Value:
+    """For each of so many lanes whether its number is below the limit."""
+    numbers = ir.VectorType(ir.IntType(32), lanes)
+    limits = emit_splat(builder, builder.trunc(limit, ir.IntType(32)), numbers)
+    return builder.icmp_signed("<", ir.Constant(numbers, list(range(lanes))), limits)
+
+
+def emit_load_first(builder: ir.IRBuilder, address: ir.Value, kind: ir.VectorType, count: ir.Value) -> ir.Value:
+    """A vector of such a kind from memory: so many numbers, zeros beyond, where nothing is read."""
+    mask = emit_below(builder, count, kind.count)
+    element = kind.element
+    suffix = f"i{element.width}" if isinstance(element, ir.IntType) else {"float": "f32", "double": "f64"}[str(element)]
+    name = f"llvm.masked.load.v{kind.count}{suffix}.p0"
+    function = builder.module.globals.get(name)
+    if function is None:
+        arguments = [address.type, ir.IntType(32), mask.type, kind]
+        function = ir.Function(builder.module, ir.FunctionType(kind, arguments), name)
+    return builder.call(function, [address, ir.IntType(32)(_element_bytes(kind)), mask, ir.Constant(kind, None)])
+
+
 def emit_prefetch(builder: ir.IRBuilder, address: ir.Value) -> None:
     """Ask for the cache line of an address: nothing is read."""
     pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
@@ -321,10 +341,7 @@ def first_lanes(typingctx, count, a, b):
 
     def codegen(context, builder, sig, args):
         count, a, b = args
-        lanes = ir.VectorType(ir.IntType(32), a.type.count)
-        limit = emit_splat(builder, builder.trunc(count, ir.IntType(32)), lanes)
-        numbers = ir.Constant(lanes, list(range(lanes.count)))
-        return builder.select(builder.icmp_signed("<", numbers, limit), a, b)
+        return builder.select(emit_below(builder, count, a.type.count), a, b)
 
     return a(types.intp, a, b), codegen
 

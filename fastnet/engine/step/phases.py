@@ -22,6 +22,7 @@ from numba.extending import intrinsic
 from fastnet.engine.compilation.kernel import inlined, kernel
 from fastnet.engine.emitting.lines import (
     LineType,
+    emit_load_first,
     fma,
     lane_sum,
     lanes,
@@ -54,8 +55,11 @@ GROUP2 = 24  # hidden units whose rows of W2 are updated together: few, so that 
 
 
 @intrinsic
-def load_as(typingctx, matrix, row, column, like, panel):
-    """The numbers at matrix[row, column], as many as a line of the panel holds, in the type of those in `like`."""
+def load_as(typingctx, matrix, row, column, like, panel, count):
+    """The numbers at matrix[row, column], a line of the panel's, in the type of those in `like`.
+
+    So many of them, zeros beyond: there nothing is read, as the data set ends with its last row.  None: all.
+    """
     line, given = LineType(like.dtype, LineType(panel.dtype).lanes), matrix.dtype
 
     def codegen(context, builder, sig, args):
@@ -63,12 +67,15 @@ def load_as(typingctx, matrix, row, column, like, panel):
         element = context.get_data_type(given)
         source = ir.VectorType(element, target.count)
         address = builder.bitcast(emit_address(builder, *args[:3]), source.as_pointer())
-        value = builder.load(address, align=given.bitwidth // 8)
+        if count == types.none:
+            value = builder.load(address, align=given.bitwidth // 8)
+        else:
+            value = emit_load_first(builder, address, source, args[5])
         if isinstance(element, ir.IntType):
             return builder.uitofp(value, target)
         return value if given == line.scalar else builder.fpext(value, target)
 
-    return line(matrix, types.intp, types.intp, like, panel), codegen
+    return line(matrix, types.intp, types.intp, like, panel, count), codegen
 
 
 @intrinsic
@@ -102,24 +109,24 @@ def gather(panel, i, block, part, ahead):
     took half as long again for float64, and as long for pixels.)
     """
     batch, depth = block.batch, part.p1 - part.p0
-    line, mean, scale = lanes(panel), batch.mean, batch.scale
+    line = lanes(panel)
     whole = depth // line * line
     for r in range(part.r1 - part.r0):
         x = batch.rows[block.k, block.first + part.r0 + r]
         later = smaller(ahead.r0 + r, ahead.r1 - 1)
         ask(batch, batch.rows[block.k, block.first + later], ahead.p0, depth)
         for q in range(0, whole, line):
-            p = part.p0 + q
-            offset, factor = load_as(mean, 0, p, mean, panel), load_as(scale, 0, p, mean, panel)
-            store(panel, i + r, q, rounded((load_as(batch.X, x, p, mean, panel) - offset) * factor, panel))
-    if whole < depth:
-        # The data set ends with its last row: nothing beyond may be read, not even to be thrown away.
-        for r in range(part.r1 - part.r0):
-            x = batch.rows[block.k, block.first + part.r0 + r]
-            store(panel, i + r, whole, splat(number(panel, 0)))
-            for q in range(whole, depth):
-                p = part.p0 + q
-                panel[i + r, q] = number(panel, (number(mean, batch.X[x, p]) - mean[0, p]) * scale[0, p])
+            store(panel, i + r, q, normalised(batch, x, part.p0 + q, panel, None))
+        if whole < depth:
+            store(panel, i + r, whole, normalised(batch, x, part.p0 + whole, panel, depth - whole))
+
+
+@kernel
+def normalised(batch, x, p, panel, count):
+    """A line of the panel: (X[x, p:] - mean) * scale, so many numbers, zeros beyond; None: all of the line."""
+    offset = load_as(batch.mean, 0, p, batch.mean, panel, count)
+    factor = load_as(batch.scale, 0, p, batch.mean, panel, count)
+    return rounded((load_as(batch.X, x, p, batch.mean, panel, count) - offset) * factor, panel)
 
 
 # --- products --------------------------------------------------------------------------------------------
