@@ -10,6 +10,7 @@ import hashlib
 import json
 import mmap
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -17,7 +18,7 @@ import fastnet
 from fastnet.engine import session
 from fastnet.engine.compilation import cpu
 from fastnet.engine.emitting import arrays
-from fastnet.engine.step import memory, precision
+from fastnet.engine.step import memory, precision, programs
 
 PAGE = mmap.PAGESIZE
 CANARY = 0xA5
@@ -89,6 +90,19 @@ class Guards:
         found[...] = array
         return found
 
+    def batch(self, source, rows, shares=None):
+        """As Batch.of, of copies of all but X, which is the caller's."""
+        batch = memory.Batch.of(source, rows, shares)
+        return batch._replace(**{name: self.matrix(getattr(batch, name)) for name in batch._fields if name != "X"})
+
+    def steps(self, coefficients, reg, history):
+        """As Steps; history is read again by whom it belongs to."""
+        return programs.Steps(self.matrix(coefficients), self.matrix(reg), history)
+
+    def matrix(self, matrix):
+        """A copy, of None None."""
+        return matrix and arrays.Matrix(self.copy(matrix.array))
+
     def allocate(self, rows, columns, dtype, odd=False):
         """As arrays.allocate."""
         return self.zeros(plainly(rows, columns, dtype, odd).shape, dtype)
@@ -154,7 +168,7 @@ def main():
         guards = Guards(behind)
         for module in (session, memory, precision):
             module.allocate = guards.allocate
-        session.np = guards
+        session.np, session.Batch, session.Steps = guards, SimpleNamespace(of=guards.batch), guards.steps
         found.append(digests(modes, sizes, guards.copy, guards.check))
     json.dump({"unit": [str(cpu.vector_unit()), str(cpu.dot_unit())], "found": found}, sys.stdout)
 

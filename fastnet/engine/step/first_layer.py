@@ -9,8 +9,7 @@ from numba.extending import overload
 from fastnet.engine.compilation.kernel import KERNEL_OPTIONS
 from fastnet.engine.step.fixed import forward_fixed, gather_quads, weight_group_fixed
 from fastnet.engine.step.matrices import forward_matrices, weight_group_matrices
-from fastnet.engine.step.parts import Part
-from fastnet.engine.step.phases import AHEAD, forward, gather, weight_group
+from fastnet.engine.step.phases import forward, gather_group, weight_group
 
 
 def first_product(tile, block, part, ahead, layer, fixed, scratch, out, out_row):
@@ -47,10 +46,7 @@ def _first_product(tile, block, part, ahead, layer, fixed, scratch, out, out_row
 def _first_gradient(tile, block, d_first, layer, fixed, scratch, group, held, sums, descent):
     def of_floats(tile, block, d_first, layer, fixed, scratch, group, held, sums, descent):
         if not held:
-            end = group.row + group.width
-            more = end < layer.inputs
-            later = Part(0, block.count, end, layer.inputs) if more else Part(AHEAD, block.count, group.row, end)
-            gather(scratch.panel, 0, block, Part(0, block.count, group.row, end), later)
+            gather_group(scratch.panel, block, group, layer.inputs)
         weight_group(tile, scratch.panel, 0, d_first, block.count, layer.weight, group, scratch.sums, sums, descent)
 
     def of_digits(tile, block, d_first, layer, fixed, scratch, group, held, sums, descent):

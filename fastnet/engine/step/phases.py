@@ -168,8 +168,8 @@ def forward(tile, block, part, ahead, weight, columns, panel, out, out_row):
     """out[out_row:] = X[rows r0:r1 of the block, p0:p1] @ W[p0:p1]
 
     In panels of nearly the same width: each costs a pass over the output, a narrow last one, too.  Rows are gathered
-    a tile's at a time, just before they are multiplied: products hide the way of the next ones into the cache (all
-    rows of a panel at once: 8 % more time a step on Zen 5).
+    a tile's at a time, just before they are multiplied by the first columns: products hide the way of the next ones
+    into the cache (all rows of a panel at once: 8 % more time a step on Zen 5).
     """
     line, rows = lanes(panel), part.r1 - part.r0
     panels = (part.p1 - part.p0 + PANEL - 1) // PANEL
@@ -243,6 +243,15 @@ def sum_of_squares(squares):
 
 
 # --- backward --------------------------------------------------------------------------------------------
+
+
+@kernel
+def gather_group(panel, block, group, inputs):
+    """panel[:] = the features of a group of weights, of all rows of the block; the next group's are asked for."""
+    end = group.row + group.width
+    more = end < inputs
+    ahead = Part(0, block.count, end, inputs) if more else Part(AHEAD, block.count, group.row, end)
+    gather(panel, 0, block, Part(0, block.count, group.row, end), ahead)
 
 
 @kernel
