@@ -26,7 +26,7 @@ def describe(words: str, threads: int, script: str = "compare") -> dict[str, Any
         "command": f"python -m benchmarks.{script} {words}",
         "date": now.date().isoformat(),
         "time": now.time().isoformat("minutes"),
-        "cpu": cpu.model_name(),
+        "cpu": f"{cpu.model_name()}, {cpu.target()[1]}",  # the model's name alone may be that of several generations
         "vector unit": cpu.units(),
         "blas": blas(),
         "system": f"{platform.system()} {platform.machine()}",

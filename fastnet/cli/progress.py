@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 from fastnet import streams
+from fastnet.cli import signals
 
 if TYPE_CHECKING:
     from fastnet.training import Progress
@@ -62,7 +63,7 @@ class TrainingProgress:
 
     every_epoch = False  # a line shows no more than ten times a second, and the spiral's epochs are of one step
 
-    def __init__(self, meter: Meter, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, meter: Meter, check: Callable[[], None] = signals.check) -> None:
         self.meter, self._check = meter, check
         meter.announce("getting ready: what is new to this CPU is compiled first, for some seconds")
         self._start = time.perf_counter()

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastnet.cli import signals
 from fastnet.cli.console import Console, Report
 from fastnet.cli.errors import CommandError, Interrupted
 from fastnet.cli.evaluate import accuracy
@@ -151,6 +152,7 @@ def _show(meter: Meter, state: SearchProgress) -> None:
         return f"{state.done}/{state.total} nets  best validation {state.best_val:.3f}{left}"
 
     meter.show(state.done, state.total, text)
+    signals.check()
 
 
 def _save(found: Search, stem: Path, source: str | None) -> Path:

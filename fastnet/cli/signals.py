@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 _ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -28,63 +29,60 @@ def exit_status(error: KeyboardInterrupt) -> int:
 def raised() -> Iterator[None]:
     """While the block lasts a signal that would end the process raises Signalled instead, the first of them.
 
-    The next ones are ignored: what is being saved then is saved.
+    The next ones do nothing as long as that exception is anywhere: what is being saved then is saved.  Where it was
+    lost, as are all that reach a finalizer or LLVM, which calls Python while it compiles, the next one, or the next
+    check(), raises it again.  Once a signal has come they are ignored from the end of the block to that of the process.
     """
-
-    def end(number: int, _: Any) -> None:
-        _ignore()
-        raise Signalled(number)
-
-    with _handled(end):
-        yield
-
-
-@contextmanager
-def deferred() -> Iterator[Callable[[], None]]:
-    """The same, but from its first call on it is the function that it yields which raises.
-
-    So a training ends where its checkpoint can be written: between two stretches of steps.
-    """
-    received: list[int] = []
-    called = False
-
-    def note(number: int, _: Any) -> None:
-        received.append(number)
-        if not called and len(received) == 1:
-            raise Signalled(number)
-
-    def check() -> None:
-        nonlocal called
-        called = True
-        if received:
-            raise Signalled(received[0])
-
-    try:
-        with _handled(note):
-            yield check
-            check()  # what came after the last call
-    finally:
-        if received:
-            _ignore()
-
-
-def _ignore() -> None:
-    for each in _ENDING:
-        signal.signal(each, signal.SIG_IGN)
-
-
-@contextmanager
-def _handled(handler: Callable[[int, Any], None]) -> Iterator[None]:
-    before = {}
+    handled = {}
     if threading.current_thread() is threading.main_thread():  # no other one may handle signals
         # Those that are ignored stay so: nohup does that, and a shell to what it runs in the background.
-        before = {
+        handled = {
             each: signal.getsignal(each) for each in _ENDING if signal.getsignal(each) not in (signal.SIG_IGN, None)
         }
     try:
-        for each in before:
-            signal.signal(each, handler)
+        for each in handled:
+            signal.signal(each, _received.note)
         yield
     finally:
-        for each, old in before.items():
-            signal.signal(each, old)
+        for each, before in handled.items():
+            # Python sets its own handlers aside before it ends, and a second signal would then be the exit status.
+            signal.signal(each, signal.SIG_IGN if _received.first else before)
+        _received.forget()
+
+
+def check(hold: bool = False) -> None:
+    """Raise Signalled if a signal has come.  After a call with hold, and until one without, nothing else raises it.
+
+    So a training ends where its checkpoint can be written: between two stretches of steps.
+    """
+    _received.hold = hold
+    if _received.first:
+        _received.end()
+
+
+class _Received:
+    """The signals that have come to the command."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self.first = 0
+        self.hold = False
+        self._on_its_way: Callable[[], Signalled | None] = lambda: None
+
+    def note(self, number: int, _: Any) -> None:
+        self.first = self.first or number
+        if not self.hold and self._on_its_way() is None:
+            self.end()
+
+    def end(self) -> NoReturn:
+        # Under a name here the exception would outlive its loss: its traceback has this frame.
+        raise self._watched(Signalled(self.first))
+
+    def _watched(self, error: Signalled) -> Signalled:
+        self._on_its_way = weakref.ref(error)
+        return error
+
+
+_received = _Received()

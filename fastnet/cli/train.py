@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -180,22 +180,22 @@ class Trainer:
     def _fit(self, model: Classifier, recipe: Recipe, stem: Path) -> tuple[History, TrainingProgress]:
         meter = Meter(sys.stderr, lines=not (self.losses or self.console.json))  # JSON has the whole history
         try:
-            with signals.deferred() if self.kept else nullcontext(_never) as check:
-                progress = TrainingProgress(meter, check)
-                history = model.train(
-                    *(self.rows.X, self.rows.y, self.rows.X_val, self.rows.y_val),
-                    learning_rate=recipe.learning_rate,
-                    learning_rate_decay=recipe.decay,
-                    schedule=schedule_of(recipe),
-                    reg=recipe.reg,
-                    num_iters=recipe.iterations,
-                    batch_size=recipe.batch_size,
-                    sampling=recipe.sampling,
-                    optimizer=optimizer_of(recipe),
-                    threads=recipe.threads,
-                    callback=progress,
-                    **self.kept,
-                )
+            progress = TrainingProgress(meter, partial(signals.check, hold=bool(self.kept)))
+            history = model.train(
+                *(self.rows.X, self.rows.y, self.rows.X_val, self.rows.y_val),
+                learning_rate=recipe.learning_rate,
+                learning_rate_decay=recipe.decay,
+                schedule=schedule_of(recipe),
+                reg=recipe.reg,
+                num_iters=recipe.iterations,
+                batch_size=recipe.batch_size,
+                sampling=recipe.sampling,
+                optimizer=optimizer_of(recipe),
+                threads=recipe.threads,
+                callback=progress,
+                **self.kept,
+            )
+            signals.check()  # what came after the last callback
         except BaseException as error:
             if model.history.get("loss_history"):
                 self._save_unfinished(model, stem, error)
@@ -242,10 +242,6 @@ def schedule_of(recipe: Recipe) -> Schedule | None:
     if recipe.schedule != "decay":
         return NAMES[recipe.schedule](recipe.warmup)
     return EpochDecay(recipe.warmup, recipe.decay) if recipe.warmup else None
-
-
-def _never() -> None:
-    """No signal waits."""
 
 
 def optimizer_of(recipe: Recipe) -> Optimizer:

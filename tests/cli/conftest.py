@@ -56,15 +56,19 @@ class Result:
 
 @pytest.fixture(autouse=True)
 def signals_that_end():
-    """What runs the tests may ignore some, as nohup does, or a shell in the background; and processes inherit that."""
+    """What runs the tests may ignore some, as nohup does, or a shell in the background; and processes inherit that.
+
+    A command that a signal has ended ignores the next ones, and leaves that to the process.
+    """
     defaults = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
     numbers = {getattr(signal, name): handler for name, handler in defaults.items() if hasattr(signal, name)}
-    ignored = [number for number in numbers if signal.getsignal(number) == signal.SIG_IGN]
-    for number in ignored:
-        signal.signal(number, numbers[number])
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        if handler == signal.SIG_IGN:
+            signal.signal(number, numbers[number])
     yield
-    for number in ignored:
-        signal.signal(number, signal.SIG_IGN)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -97,58 +97,115 @@ def test_a_checkpoint_of_another_training_is_refused_by_name(run, npz):
 # --- signals ---
 
 
-@posix
-def test_the_first_signal_is_raised_and_the_next_ones_wait():
-    before = signal.getsignal(signal.SIGTERM)
+def interrupted(work):
+    """The signal that ends work(), and what it said it had reached."""
     reached = []
-
-    def work():
-        with signals.raised():
-            try:
-                signal.raise_signal(signal.SIGTERM)
-            finally:
-                signal.raise_signal(signal.SIGINT)
-                reached.append("saved")
-
-    with pytest.raises(signals.Signalled) as caught:
-        work()
-    assert (caught.value.number, reached) == (signal.SIGTERM, ["saved"])
-    assert signal.getsignal(signal.SIGTERM) == before
+    with pytest.raises(signals.Signalled) as caught, signals.raised():
+        work(reached.append)
+    return caught.value.number, reached
 
 
-@posix
-def test_a_deferred_signal_is_raised_where_it_is_asked_for():
-    reached = []
+class Finalized:
+    """What has a signal come while Python runs code whose exceptions are lost; so do the callbacks of LLVM."""
 
-    def work():
-        with signals.raised():
-            try:
-                with signals.deferred() as check:
-                    check()
-                    signal.raise_signal(signal.SIGHUP)
-                    signal.raise_signal(signal.SIGTERM)
-                    reached.append("the end of a stretch")
-                    check()
-            finally:
-                signal.raise_signal(signal.SIGTERM)
-                reached.append("saved")
-
-    with pytest.raises(signals.Signalled) as caught:
-        work()
-    assert (caught.value.number, reached) == (signal.SIGHUP, ["the end of a stretch", "saved"])
-    # Before the first stretch, while programs are compiled, nobody would ask.
-    with pytest.raises(signals.Signalled), signals.deferred():
+    def __del__(self):
         signal.raise_signal(signal.SIGTERM)
 
 
+@pytest.fixture
+def _losses_untold(monkeypatch):
+    """pytest would keep the exceptions, to tell them."""
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: None)
+
+
 @posix
-def test_a_signal_that_is_ignored_stays_so(monkeypatch):
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with signals.raised(), signals.deferred():
+def test_the_first_signal_is_raised_and_the_next_ones_wait():
+    def work(reach):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGINT)
+            reach("saved")
+
+    assert interrupted(work) == (signal.SIGTERM, ["saved"])
+
+
+@posix
+def test_held_signals_are_raised_where_they_are_asked_for():
+    def work(reach):
+        signals.check(hold=True)
+        try:
             signal.raise_signal(signal.SIGHUP)
-    finally:
-        signal.signal(signal.SIGHUP, before)
+            signal.raise_signal(signal.SIGTERM)
+            reach("the end of a stretch")
+            signals.check(hold=True)
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+            reach("saved")
+
+    assert interrupted(work) == (signal.SIGHUP, ["the end of a stretch", "saved"])
+
+
+@posix
+def test_signals_are_held_no_longer_than_asked():
+    def work(reach):
+        signals.check(hold=True)
+        signals.check()
+        signal.raise_signal(signal.SIGHUP)
+        reach("nothing")
+
+    assert interrupted(work) == (signal.SIGHUP, [])
+
+
+@posix
+@pytest.mark.usefixtures("_losses_untold")
+@pytest.mark.parametrize(
+    "again", [signals.check, lambda: signals.check(hold=True), lambda: signal.raise_signal(signal.SIGINT)]
+)
+def test_a_signal_whose_exception_was_lost_is_raised_again(again):
+    def work(reach):
+        for _ in range(2):
+            Finalized()
+            reach("lost")
+        try:
+            again()
+        finally:
+            signal.raise_signal(signal.SIGHUP)
+            reach("saved")
+
+    assert interrupted(work) == (signal.SIGTERM, ["lost", "lost", "saved"])
+
+
+@posix
+@pytest.mark.usefixtures("_losses_untold")
+@pytest.mark.parametrize("kept", [(), ("--checkpoint", "run")])
+def test_a_training_ends_at_its_first_return_to_python_where_a_signals_exception_was_lost(run, npz, monkeypatch, kept):
+    show = Meter.announce
+    monkeypatch.setattr(Meter, "announce", lambda *text: (Finalized(), show(*text)))
+    result = run("train", "npz", "--data", npz, *LONG, *kept)
+    saved = kept[-1] if kept else "fastnet-out/clouds-two-layer-interrupted.npz"
+    assert (result.status, result.err) == (128 + signal.SIGTERM, f"fastnet: interrupted; saved {saved}\n")
+
+
+@posix
+def test_a_command_leaves_the_signals_as_they_were_unless_one_has_ended_it():
+    ending = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    before = [signal.getsignal(number) for number in ending]
+    with signals.raised():
+        pass
+    assert [signal.getsignal(number) for number in ending] == before
+    interrupted(lambda reach: signal.raise_signal(signal.SIGTERM))
+    # Else the next one would take the place of the exit status.
+    assert [signal.getsignal(number) for number in ending] == [signal.SIG_IGN] * 3
+    signals.check()  # of the next command nothing is known
+
+
+@posix
+def test_a_signal_that_is_ignored_stays_so():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with signals.raised():
+        signal.raise_signal(signal.SIGHUP)
+        signals.check()
 
 
 # --- streams ---

@@ -172,7 +172,7 @@ def test_a_folder_that_others_may_write_to_is_not_trusted(tmp_path, monkeypatch)
     (kept,) = folder.iterdir()
     for mode in (0o777, 0o770):
         folder.chmod(mode)
-        with pytest.warns(UserWarning, match="other users may write to it; chmod go-w"):
+        with pytest.warns(UserWarning, match="other users may write to it; remove it, or empty it and"):
             kernel.once_on_this_machine("a claim", holds)
     assert len(asked) == 3
     assert list(folder.iterdir()) == [kept]
@@ -184,3 +184,35 @@ def test_a_folder_that_others_may_write_to_is_not_trusted(tmp_path, monkeypatch)
     with pytest.warns(UserWarning, match="other users may write to it"):
         kernel.once_on_this_machine("a claim", holds)
     assert len(asked) == 4
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions that are no bits")
+@pytest.mark.parametrize("planted", ["by another user", "by the group", "by anyone"])
+def test_a_file_that_others_may_have_written_is_not_trusted(tmp_path, monkeypatch, planted):
+    """Put there while the folder was open to them, it is as good as any by its digest."""
+    from fastnet.engine.compilation import kernel
+
+    monkeypatch.setenv("FASTNET_CACHE_DIR", str(tmp_path / "cache"))
+    asked = []
+
+    def holds():
+        asked.append(True)
+        return True
+
+    def ask():
+        assert kernel.once_on_this_machine("a claim", holds)
+        return len(asked)
+
+    before = os.umask(0o002)  # as where each user has a group
+    try:
+        assert (ask(), ask()) == (1, 1)
+        (kept,) = (tmp_path / "cache").iterdir()
+        if planted != "by another user":
+            kept.chmod(0o664 if planted == "by the group" else 0o646)
+        elif os.geteuid() == 0:
+            os.chown(kept, 1, -1)
+        else:
+            pytest.skip("only root may give a file away")
+        assert (ask(), ask()) == (2, 2)  # another has taken its place
+    finally:
+        os.umask(before)

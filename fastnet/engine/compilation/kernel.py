@@ -7,7 +7,8 @@ Numba and llvmlite, Numba's settings, the options of compilation, the CPU that i
 and the signature.  It begins with a digest of that name and of what follows, looked at before anything else: a file
 that a disk or a copy has damaged, by a single bit, would else be run as machine code.  Anything that is not as it
 should be (no folder, no permission, a damaged file) only means compiling again.  So does a folder in which other users
-could put a program: whoever knows these sources knows the digests, too.
+could put a program, and a file that they could have written, while its folder was such a one: whoever knows these
+sources knows the digests, too.
 """
 
 from __future__ import annotations
@@ -142,6 +143,7 @@ def _environment_digest() -> bytes:
 _ENVIRONMENT = _environment_digest()
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
+_OF_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class _ProgramCache(NullCache):
@@ -190,7 +192,10 @@ def once_on_this_machine(name: str, holds: Callable[[], bool]) -> bool:
 def _keep(file: Path, data: bytes) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _require_private(file.parent)
+    file.unlink(missing_ok=True)  # what replaces a file has its owner and its permissions
     with files.replacing(file) as out:
+        if hasattr(os, "fchmod"):  # the umask may let a group write
+            os.fchmod(out.fileno(), os.fstat(out.fileno()).st_mode & ~_OF_OTHERS)
         out.write(_digest(file, data) + data)
 
 
@@ -198,6 +203,8 @@ def _contents(file: Path) -> memoryview:
     """What was kept there; ValueError where it is anything else, OSError where others may have put it there."""
     _require_private(file.parent)
     with files.open_regular(file) as opened:
+        if _of_others(os.fstat(opened.fileno())):
+            raise PermissionError(f"{file} may be another user's work")
         found = memoryview(opened.read())
     digest, data = found[:_DIGEST_BYTES], found[_DIGEST_BYTES:]
     if _digest(file, data) != digest:
@@ -207,17 +214,19 @@ def _contents(file: Path) -> memoryview:
 
 def _require_private(folder: Path) -> None:
     """Raise PermissionError, and warn, where users but this one and the system's may write to the folder."""
-    found = os.stat(folder)
-    if not hasattr(os, "geteuid"):  # Windows: its permissions are no bits
-        return
-    if found.st_uid in (0, os.geteuid()) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if not _of_others(os.stat(folder)):
         return
     text = (
         f"{folder} is not used for compiled programs, which takes seconds each time: other users may write to it; "
-        "chmod go-w, or name a folder of your own in FASTNET_CACHE_DIR"
+        "remove it, or empty it and chmod go-w, or name a folder of your own in FASTNET_CACHE_DIR"
     )
     warnings.warn(text, stacklevel=2)
     raise PermissionError(text)
+
+
+def _of_others(found: os.stat_result) -> bool:
+    """Whether users but this one and the system's may write there; never on Windows: its permissions are no bits."""
+    return hasattr(os, "geteuid") and bool(found.st_uid not in (0, os.geteuid()) or found.st_mode & _OF_OTHERS)
 
 
 def _digest(file: Path, data: bytes | memoryview) -> bytes:
