@@ -291,7 +291,7 @@ def first_try(result: Result) -> str:
         "`TwoLayerClassifier()` on tables as they come, beside `make_pipeline(StandardScaler(), MLPClassifier())`, the "
         "same random states on the same rows.  Accuracy on the quarter of the rows that was held out, mean of "
         f"{' or, of large sets, '.join(map(str, splits))} splits; seconds of a fit and their ratio, medians; "
-        "*compiling* is the first fit of a process, of one epoch, seconds too.  "
+        "*compiling* is the first fit on such rows, of one epoch, seconds too, with an empty cache to begin with.  "
         f"`{result['command']}`, {result['date']}, {result['cpu']} ({result['vector unit']}), {result['system']}, "
         f"{_threads(result['threads'])}.  {versions}.",
     ]
@@ -325,7 +325,10 @@ def accuracy(result: Result) -> str:
         unknown = [name for name in found["contestants"] if name not in {*measured, *found["missing"]}]
         lines += [f"Not measured: {'; '.join(unknown)}."] if unknown else []
         lines += [""]
-    return "\n".join([*lines, f"Seconds are medians, accuracies means.  {_run(result)}"])
+    lab = "fastnet, lab"
+    epochs = sorted({f["contestants"][lab]["settings"] for f in result["sets"].values() if lab in f["contestants"]})
+    ran = f"  *lab* ran for {' or '.join(epochs)}: longer than its own 4000 steps." if epochs else ""
+    return "\n".join([*lines, f"Seconds are medians, accuracies means.{ran}  {_run(result)}"])
 
 
 def _sizes_of(title: str, train: int, test: int) -> str:
