@@ -74,7 +74,14 @@ def header_of(model: Classifier) -> dict[str, Any]:
 
 
 def arrays_of(model: Classifier) -> dict[str, Array]:
-    """A model's arrays under their names in a file."""
+    """A model's arrays under their names in a file.
+
+    Raises ValueError for parameters whose shape or dtype was changed in place: no file of them would load.
+    """
+    for name, shape in model._shapes(model._arguments()).items():
+        found = model.params[name]
+        if (found.dtype, found.shape) != (model.dtype, shape):
+            raise ValueError(f"{name} is {found.dtype} of shape {found.shape}, expected {model.dtype} of shape {shape}")
     arrays = {f"params.{name}": value for name, value in model.params.items()}
     if model.normalization is not None:
         arrays["mean"] = model.normalization.mean

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastnet import checks, optimizers, outcome, schedules, settings, training
+from fastnet import checks, drawing, optimizers, outcome, schedules, settings, training
 from fastnet.batches import Ending, batches_of
 from fastnet.checks import Array
 from fastnet.copying import Copied
@@ -37,6 +37,7 @@ class Classifier(Copied, Predicting):
 
     _widths: ClassVar[tuple[str, ...]]  # the sizes, as the constructor's arguments are called
     _names: ClassVar[tuple[tuple[str, str], ...]]  # of the weights and the bias of each layer
+    _began_with: str | None = None  # what the last run with a checkpoint began with, see fastnet.runs
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class Classifier(Copied, Predicting):
         self.history: dict[str, Any] = {}
         self.trained_with: dict[str, Any] | None = None
         checks.threads(threads)
-        std = self._std = checks.deviation(std)
+        self._std = checks.deviation(std)
         self._seed = None if seed is None else checks.whole("seed", seed, 0)
         self._rng = np.random.default_rng(self._seed)
         self._scorers: dict[Any, Scorer] = {}
@@ -63,8 +64,7 @@ class Classifier(Copied, Predicting):
         for layer, (weight, bias) in zip(self._layers, self._names, strict=True):
             dict.__setitem__(self._params, weight, layer.W)
             dict.__setitem__(self._params, bias, layer.b)
-            deviation = np.sqrt(2 / layer.inputs) if std == "he" else std
-            layer.W[...] = deviation * self._rng.standard_normal(layer.W.shape)
+            layer.W[...] = drawing.weights(layer, self._std, self._rng)
 
     @property
     def input_size(self) -> int:
@@ -82,6 +82,7 @@ class Classifier(Copied, Predicting):
         return self._params
 
     @params.setter
+    @reads
     def params(self, values: Mapping[str, Any]) -> None:
         self._params.replace(values)
 
@@ -196,7 +197,9 @@ class Classifier(Copied, Predicting):
         checkpoint, checkpoint_every : file to keep the run in, and seconds, default 10
             A checkpoint that is there is written over: at the beginning, at the end, and so often between.
         resume : bool, default False: go on from that file if there is one, else begin
-            What was killed ends with the same bits, at any number of threads, and the histories of the whole run.
+            What was killed ends with the same bits, at any number of threads, and the histories of the whole run.  Go
+            on with a model like the one that began, or the very one that was interrupted: a file of other settings,
+            data or initial parameters is refused.  (Those drawn without a seed are others each time, and all alike.)
 
         Returns
         -------
@@ -210,7 +213,8 @@ class Classifier(Copied, Predicting):
         Raises
         ------
         ValueError, RuntimeError
-            For input that does not fit, and a model that is being trained.  The parameters are untouched.
+            For input that does not fit, and a model that is being trained, or that another thread goes on reading for
+            ten seconds (what it reads for less is waited for).  The parameters are untouched.
         DivergenceError
             For a loss or parameters that are not finite any more.  It, Ctrl-C and exceptions of the callback leave
             the parameters as of the last iteration in the `history` that they carry.

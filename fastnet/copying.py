@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from fastnet.engine.step.memory import Layer
-from fastnet.owning import OWNER, reads
+from fastnet.owning import OWNER, READERS, reads
 from fastnet.parameters import Parameters
 
 # What every model has: a pickle that lacks one of these, of a class that has changed since, is no model.
 KEPT = ("dtype", "matmul_precision", "normalization", "threads", "trained_with", "_rng", "_seed", "_std")
-_OF_THE_PROCESS = ("_layers", "_params", "_scorers", "history", OWNER)  # attributes that are not pickled as they are
+# Attributes that are not pickled as they are.
+_OF_THE_PROCESS = ("_layers", "_params", "_scorers", "history", OWNER, READERS)
 
 
 class Copied:
@@ -25,7 +26,8 @@ class Copied:
     @reads
     def __getstate__(self) -> dict[str, Any]:
         params = {name: np.array(value) for name, value in self._params.items()}
-        return {name: value for name, value in vars(self).items() if name not in _OF_THE_PROCESS} | {"params": params}
+        own = vars(self).copy()  # in one go: other threads that read, or ask to train, add attributes meanwhile
+        return {name: value for name, value in own.items() if name not in _OF_THE_PROCESS} | {"params": params}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Be the pickled model.  Raises ValueError for one of another version, whose models had less."""

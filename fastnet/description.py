@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 from fastnet import checks
 from fastnet.checks import Array
 from fastnet.normalization import Normalization
+from fastnet.owning import here, refuse_others
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
@@ -82,7 +83,12 @@ class Described:
         self._label_names, self._feature_names = labels, features
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute: one of the model's, or one of the caller's own unless it looks like a slip of the pen."""
+        """Set an attribute: one of the model's, or one of the caller's own unless it looks like a slip of the pen.
+
+        Raises RuntimeError while another thread trains the model, which would go on with it half changed.
+        """
+        if not name.startswith("_"):
+            refuse_others(self, here())
         if not (name.startswith("_") or hasattr(self, name)):
             import difflib
 

@@ -6,6 +6,7 @@ stopping and the keeping of the best know: in one archive, which says of what da
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet import archive, checkpoints, checks, files
+from fastnet import archive, checkpoints, checks, drawing, files
 from fastnet._version import __version__
 from fastnet.archive import Layout
 from fastnet.batches import Ending, Resumable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from fastnet.classifier import Classifier
 
 RUN = "checkpoint of a run"  # the kind of archive
+PARAMETERS = "the model's initial parameters"  # among the data of a run
 _HISTORIES = [field.name for field in fields(History) if field.name.endswith("_history")]
 
 
@@ -59,10 +61,14 @@ def identity(model: Classifier, settings: Mapping[str, Any], **arrays: Any) -> d
     if normalization is not None:
         arrays |= {"the normalization's mean": normalization.mean, "the normalization's scale": normalization.scale}
     kind = {"model": repr(model), "seed": model._seed, "std": model._std, "matmul_precision": model.matmul_precision}
+    # What is drawn without a seed is drawn anew in every process, and cannot be compared.
+    drawn = model._seed is None and drawing.as_drawn(model._layers, model._std, model._rng)
+    parameters = "drawn without a seed" if drawn else digest(*model.params.values())
     versions = {"fastnet": __version__, "numpy": np.__version__}  # which draws the numbers
     return {
         "settings": {**versions, **kind, **settings},
-        "data": {name: digest(np.asarray(array)) for name, array in arrays.items() if array is not None},
+        "data": {PARAMETERS: parameters}
+        | {name: digest(np.asarray(array)) for name, array in arrays.items() if array is not None},
     }
 
 
@@ -102,7 +108,11 @@ class Checkpoint:
             with archive.reading(self._path, "a checkpoint of this run") as file:
                 self.done, self.over = self._restore(file)
             self._set_due()
-            return
+        else:
+            self._begin_anew(found)
+        self._run.model._began_with = self._run.data[PARAMETERS]
+
+    def _begin_anew(self, found: os.stat_result | None) -> None:
         if found is not None and found.st_size:
             with archive.reading(self._path, "a checkpoint, and nothing else is written over") as file:
                 _require_run(file.header)
@@ -169,6 +179,7 @@ class Checkpoint:
         random.state = header["random_state"]
         run.batches.go_on(done, arrays["waiting"])
         # Nothing is left that could be wrong.
+        run.data.update(header["data"])
         run.model.params = params
         run.model._rng.bit_generator.state = random.state
         for own, array in zip(self._rule, (arrays[f"rule.{n}"] for n in range(len(self._rule))), strict=True):
@@ -212,6 +223,8 @@ def _require_same(header: Mapping[str, Any], run: Run) -> None:
     for name, value in run.settings.items():
         if header["settings"].get(name) != value:
             raise ValueError(f"its {name} is {header['settings'].get(name)!r}, expected {value!r}")
-    if header["data"] != run.data:
-        names = sorted(name for name in {*header["data"], *run.data} if header["data"].get(name) != run.data.get(name))
+    data = {PARAMETERS: run.data[PARAMETERS], **header["data"]}  # older files of this format do not have them
+    as_left = {**run.data, PARAMETERS: run.model._began_with}  # by an interruption: the very model of that run
+    if data not in (run.data, as_left):
+        names = sorted(name for name in {*data, *run.data} if data.get(name) != run.data.get(name))
         raise ValueError(f"it is of other data: {', '.join(names)}")

@@ -41,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parse(argv)
     except SystemExit as stop:  # argparse has written its help, or what is wrong
         return int(stop.code or 0)
+    except OSError as error:  # the help finds the disk full
+        Console(json=False).complain(f"error: {one_line(error)}")
+        return FAILURE
     console = Console(json=arguments.json)
     try:
         with warnings.catch_warnings(), raised():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import data
+from fastnet import data, runs
 from fastnet.cli import signals
 from fastnet.cli.progress import Meter, TrainingProgress
 from fastnet.training import Progress
@@ -178,13 +178,30 @@ def test_a_signal_whose_exception_was_lost_is_raised_again(again):
 
 @posix
 @pytest.mark.usefixtures("_losses_untold")
-@pytest.mark.parametrize("kept", [(), ("--checkpoint", "run")])
-def test_a_training_ends_at_its_first_return_to_python_where_a_signals_exception_was_lost(run, npz, monkeypatch, kept):
-    show = Meter.announce
-    monkeypatch.setattr(Meter, "announce", lambda *text: (Finalized(), show(*text)))
-    result = run("train", "npz", "--data", npz, *LONG, *kept)
-    saved = kept[-1] if kept else "fastnet-out/clouds-two-layer-interrupted.npz"
-    assert (result.status, result.err) == (128 + signal.SIGTERM, f"fastnet: interrupted; saved {saved}\n")
+@pytest.mark.parametrize(
+    ("command", "saved"),
+    [
+        (("train", *LONG), "fastnet-out/clouds-two-layer-interrupted.npz"),
+        (("train", *LONG, "--checkpoint", "run"), "run"),
+        (("search", "--iterations", "2", "3"), "fastnet-out/clouds-two-layer-search-interrupted.npz"),
+    ],
+)
+def test_a_command_ends_at_its_first_return_where_a_signals_exception_was_lost(run, npz, monkeypatch, command, saved):
+    announce = Meter.announce
+    monkeypatch.setattr(Meter, "announce", lambda *text: (Finalized(), announce(*text)))
+    result = run(command[0], "npz", "--data", npz, *command[1:])
+    assert result.status == 128 + signal.SIGTERM
+    assert result.err.splitlines()[-1] == f"fastnet: interrupted; saved {saved}"
+
+
+@posix
+def test_a_signal_while_the_last_checkpoint_is_written_is_told(run, npz, monkeypatch):
+    keep = runs.Checkpoint.keep
+    monkeypatch.setattr(runs.Checkpoint, "keep", lambda *done: (signal.raise_signal(signal.SIGTERM), keep(*done)))
+    result = run("train", "npz", "--data", npz, "--iterations", "20", "--checkpoint", "run")
+    assert (result.status, result.err.splitlines()[-1]) == (143, "fastnet: interrupted; saved run")
+    with np.load("run") as file:
+        assert len(file["loss_history"]) == 20
 
 
 @posix

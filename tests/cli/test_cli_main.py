@@ -171,6 +171,19 @@ def test_lines_that_cannot_be_written_cost_no_training(tmp_path, npz, what):
     assert list((tmp_path / "fastnet-out").glob("*.npz"))
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="of Linux")
+@pytest.mark.parametrize("command", [["--help"], ["--version"], ["train", "--help"]])
+def test_help_that_cannot_be_written_is_a_line_of_error(tmp_path, command):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "fastnet", *command],
+            stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment,
+        )  # fmt: skip
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "No space left on device" in result.stderr
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX descriptors")
 @pytest.mark.parametrize(("closed", "command"), [(1, ["info"]), (2, ["train", *TRAINING]), (2, ["?"])])
 def test_a_closed_stream_is_no_error(tmp_path, npz, closed, command):

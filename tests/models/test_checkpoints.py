@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 from against_reference import DTYPES, KINDS, bits
-from saved_models import C, D, X, refused, rewritten, small_model
+from saved_models import C, D, H, X, refused, rewritten, small_model
 
 import fastnet
 
@@ -59,6 +59,11 @@ UNFIT = {
         lambda m: setattr(m, "normalization", fastnet.Normalization(np.zeros(D + 1))),
         f"{D + 1} features",
     ),
+    "another shape": (
+        lambda m: dict.__setitem__(m.params, "W1", np.zeros((H, D), np.float32)),
+        rf"W1 is float32 of shape \({H}, {D}\), expected float32 of shape \({D}, {H}\)",
+    ),
+    "another dtype": (lambda m: dict.__setitem__(m.params, "b1", np.zeros(H)), "b1 is float64 of shape"),
     "what JSON has no word for": (lambda m: setattr(m, "trained_with", {"rate": object()}), "what no file can"),
 }
 

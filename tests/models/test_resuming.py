@@ -1,7 +1,9 @@
 """Checkpoints of a run: what goes on from one ends as if it had never stopped, or is refused."""
 
+import copy
 import json
 import os
+import pickle
 import shutil
 
 import numpy as np
@@ -10,7 +12,7 @@ from against_reference import bits, fastnet_model
 from saved_models import rewritten
 
 import fastnet
-from fastnet import archive, schedules, training
+from fastnet import archive, runs, schedules, training
 from fastnet.batches import Ending
 from fastnet.engine import session
 
@@ -190,6 +192,37 @@ def test_other_rows_and_another_function_are_other_data(killed, path):
     train(new_model(run), run, checkpoint=path)
     with pytest.raises(ValueError, match=r"of other data: schedule\)"):
         train(new_model(run), run, checkpoint=path, resume=True, schedule=lambda k: 0.02 / (1 + k))
+
+
+def test_a_run_of_another_model_is_refused(path):
+    models = [path.with_name(name) for name in "ab"]
+    for seed, saved in enumerate(models):
+        new_model(seed=seed).save(saved)
+    whole = train(fastnet.load(models[0]), checkpoint=path)
+    assert train(fastnet.load(models[0]), checkpoint=path, resume=True) == whole
+    for model in (fastnet.load(models[1]), new_model(seed=None, std=1e-4)):
+        before = bits(model)
+        with pytest.raises(ValueError, match="it is of other data: the model's initial parameters"):
+            train(model, checkpoint=path, resume=True)
+        assert bits(model) == before
+
+
+def test_models_without_a_seed_are_alike_until_their_parameters_are_set(path):
+    first, second, changed = (new_model(seed=None) for _ in range(3))
+    whole = train(first, checkpoint=path)
+    changed.params["b1"][:] = 1
+    with pytest.raises(ValueError, match="of other data: the model's initial parameters"):
+        train(changed, checkpoint=path, resume=True)
+    for net in (second, copy.deepcopy(first), pickle.loads(pickle.dumps(new_model(seed=None)))):
+        assert train(net, checkpoint=path, resume=True) == whole
+        assert bits(net) == bits(first)
+
+
+def test_a_file_that_does_not_tell_what_its_run_began_with_is_gone_on_with(killed):
+    header = json_header(killed)
+    del header["data"][runs.PARAMETERS]
+    rewritten(killed, {"data": header["data"]})
+    assert len(train(new_model(), checkpoint=killed, resume=True)["loss_history"]) == 40
 
 
 FALSE = {
