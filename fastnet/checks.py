@@ -11,7 +11,6 @@ import math
 import mmap
 import operator
 import os
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +24,8 @@ PRECISIONS = ("highest", "high", "medium")
 MOST = np.iinfo(np.int64).max  # of sizes and counts
 MOST_DEVIATION = 1e18  # of initial weights: their squares are floats
 _BLOCK_BYTES = 1 << 24  # of data looked at together when it is searched for bad values
+_MOST_DIMENSIONS = 64  # of NumPy's arrays
+_VAGUE = (np.number, np.inexact, np.floating)  # as None is, float64 to some version of NumPy
 _READ = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))  # by kernels, without conversion
 
 
@@ -38,9 +39,8 @@ def dtype_of(dtype: DTypeLike, kinds: tuple[DTypeLike, ...]) -> np.dtype[Any]:
     known = [np.dtype(kind) for kind in kinds]
     expected = " or ".join(map(str, known))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # of codes that NumPy no longer likes
-            found = np.dtype("" if dtype is None else dtype)  # to NumPy, None is float64
+        vague = dtype is None or (isinstance(dtype, type) and dtype in _VAGUE)
+        found = np.dtype("" if vague else dtype)
     except Exception as error:  # whatever NumPy makes of what is none
         raise ValueError(f"dtype is {dtype!r}, expected {expected}") from error
     if found not in known:
@@ -171,11 +171,23 @@ def matmul_precision(value: Any, dtype: np.dtype[Any]) -> str:
 
 
 def unmasked(name: str, values: Any) -> Any:
-    """The values, unless some are masked: NumPy would hand on what lies behind the mask, in silence."""
-    rows = values if isinstance(values, (list, tuple)) else [values]
-    if any(isinstance(row, np.ma.MaskedArray) and np.ma.is_masked(row) for row in rows):
+    """The values, unless some are masked: NumPy would hand on what lies behind the mask, or nan."""
+    if _masked(values, _MOST_DIMENSIONS):
         raise ValueError(f"{name} is a masked array with masked elements, expected numbers: fill or drop them")
     return values
+
+
+def _masked(values: Any, depth: int) -> bool:
+    """Whether something is masked in an array, or in lists of so many dimensions at most."""
+    if isinstance(values, np.ma.MaskedArray):
+        return bool(np.ma.is_masked(values))
+    if isinstance(values, np.ndarray) and values.dtype == object:
+        values = values.ravel().tolist()
+    if not (depth and isinstance(values, (list, tuple))):
+        return False
+    # By the few types of many elements: to look at each number takes longer than to convert it.
+    inner = any(issubclass(kind, (np.ndarray, list, tuple)) for kind in set(map(type, values)))
+    return inner and any(_masked(value, depth - 1) for value in values)
 
 
 def array(name: str, values: Any) -> Array:
@@ -187,9 +199,7 @@ def array(name: str, values: Any) -> Array:
     if isinstance(unmasked(name, values), np.ndarray):
         return np.asarray(values)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # of masked elements that become nan
-            return np.asarray(values)
+        return np.asarray(values)
     except Exception as error:  # of a stranger's type
         raise ValueError(f"{name} is no array ({error}), expected one") from error
 

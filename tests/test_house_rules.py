@@ -60,6 +60,15 @@ def prints(tree: ast.Module) -> Breaches:
             yield node.lineno, "print"
 
 
+def changes_the_filters_of_warnings(tree: ast.Module) -> Breaches:
+    """They are the process's: two threads that each put back what they found leave what the other one set."""
+    for node in ast.walk(tree):
+        names = [node.attr] if isinstance(node, ast.Attribute) else []
+        if isinstance(node, ast.ImportFrom) and node.module == "warnings":
+            names = [alias.name for alias in node.names]
+        yield from ((node.lineno, name) for name in names if name in FILTERS)
+
+
 def compiles(tree: ast.Module) -> Breaches:
     """Numba's own decorators, by whatever name they are imported."""
     for node in ast.walk(tree):
@@ -77,6 +86,7 @@ def kernels(tree: ast.Module) -> Iterator[ast.FunctionDef]:
                 yield node
 
 
+FILTERS = {"catch_warnings", "simplefilter", "filterwarnings", "resetwarnings"}
 BUSY = {
     ast.Raise: "raise",
     ast.Assert: "assert",
@@ -166,6 +176,17 @@ RULES = {
         prints,
         ["print('loss')", "def f(report=print): ..."],
         "import sys\nsys.stdout.write('print(loss)')\npprint = 1",
+    ),
+    "the filters of warnings are left alone": Rule(
+        # A command has the process to itself.
+        python_files("fastnet", without="fastnet/cli"),
+        changes_the_filters_of_warnings,
+        [
+            "import warnings\nwith warnings.catch_warnings():\n    f()",
+            "import warnings as w\nw.simplefilter('error')",
+            "from warnings import filterwarnings as quiet",
+        ],
+        "import warnings\nfrom warnings import warn\nwarnings.warn('filterwarnings')",
     ),
     "only fastnet/engine/compilation/kernel.py compiles": Rule(
         [file for file in python_files("fastnet") if file != ROOT / "fastnet/engine/compilation/kernel.py"],

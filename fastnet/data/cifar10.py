@@ -163,7 +163,7 @@ def _parse_python(data: bytes, source: str) -> Batch:
     pixels, labels = batch["data"], batch["labels"]
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (PIXELS,):
         raise ValueError(f"{source}: 'data' is {_described(pixels)}: expected uint8 of shape (N, {PIXELS})")
-    if isinstance(labels, np.ndarray):
+    if isinstance(labels, np.ndarray) and labels.shape == pixels.shape[:1]:  # a list takes many times its bytes
         labels = labels.tolist()
     if not isinstance(labels, list) or not len(labels) == len(pixels) > 0:
         raise ValueError(

@@ -18,7 +18,7 @@ from fastnet.data.dataset import Dataset
 from fastnet.files import damage_told, named, open_regular
 
 MISSING_PANDAS = 'reading CSV files needs pandas: pip install "fastnet-cpu[table]"'
-MOST_COLUMNS, MOST_IN_A_LINE = 100_000, 1 << 22  # pandas takes some hundred bytes for the name of each
+MOST_COLUMNS, MOST_IN_A_LINE = 100_000, 1 << 22  # pandas takes 3 kB for each
 LABEL = "label"  # the column that is taken for the labels without a word; where there is none, the last
 MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "?")  # of a number; a label may be called so
 
@@ -131,20 +131,23 @@ def _pandas() -> Any:
 
 
 def _header(path: Path) -> list[str]:
-    # As rows: of a header pandas would rename what stands there twice.
-    columns = [str(name) for name in _parsed(path, nrows=1, header=None, dtype=str, keep_default_na=False).iloc[0]]
+    # As rows: of a header pandas would rename what stands there twice.  Two of them: one longer than that before is
+    # refused, but the first below a header may be of any length, and would be cut with no more than a warning.
+    columns = [str(name) for name in _parsed(path, nrows=2, header=None, dtype=str, keep_default_na=False).iloc[0]]
     if len(columns) == 1 and any(sign in columns[0] for sign in ";\t"):
         raise ValueError(f"{path}: one column, {columns[0]!r}: expected commas between the columns")
     if np.isfinite([_number(name) for name in columns]).all():
         raise ValueError(f"{path}: its first line is numbers ({_quoted(columns)}): expected the columns' names there")
+    seen: set[str] = set()
     for k, name in enumerate(columns):
         if not name:
             raise ValueError(
                 f"{path}: column {k + 1} has no name: expected one for each; "
                 "row numbers are no feature (pandas leaves them out with to_csv(index=False))"
             )
-        if name in columns[:k]:
+        if name in seen:
             raise ValueError(f"{path}: two columns are called {name!r}, expected a name of its own for each")
+        seen.add(name)
     return columns
 
 
@@ -155,19 +158,17 @@ def _parsed(path: Path, **options: Any) -> Any:
         if len(first) > MOST_IN_A_LINE or first.count(b",") >= MOST_COLUMNS:
             raise ValueError(f"its first line has over {MOST_COLUMNS:,} columns, or {MOST_IN_A_LINE:,} bytes")
         file.seek(0)
-        with warnings.catch_warnings():
-            # Rows longer than the header: with usecols, or without index_col, they would be cut or shifted in silence.
-            warnings.simplefilter("error", pandas.errors.ParserWarning)
-            return pandas.read_csv(file, skipinitialspace=True, index_col=False, low_memory=False, **options)
+        return pandas.read_csv(file, skipinitialspace=True, index_col=False, low_memory=False, **options)
 
 
 def _read(path: Path, columns: list[str], names: list[str], label: str | None = None) -> Any:
+    known = set(columns)
     for name in names:
-        if name not in columns:
+        if name not in known:
             raise ValueError(f"{path}: no column {name!r}, expected {_quoted(names)}; it has {_quoted(columns)}")
-    missing = {name: list(MISSING) for name in names} | ({} if label is None else {label: [""]})
-    types = {} if label is None else {label: str}
-    table = _parsed(path, na_values=missing, keep_default_na=False, dtype=types)
+    # What is missing of the numbers stays text: a list of it for each of many columns takes pandas minutes.
+    own = {"na_values": {label: [""]}, "dtype": {label: str}} if label is not None else {}
+    table = _parsed(path, keep_default_na=False, **own)
     if not len(table):
         raise ValueError(f"{path}: no rows, expected some below the header")
     return table
@@ -192,10 +193,11 @@ def _numbers(path: Path, table: Any, names: list[str], guess: str | None = None)
         values = np.asarray(column, np.float64) if plain else np.array([_number(value) for value in column])
         bad = np.flatnonzero(~np.isfinite(values))
         if len(bad) or not plain:
-            row = int(bad[0]) if len(bad) else 0
+            missing = np.flatnonzero(column.isin(MISSING))
+            row = int((*missing[:1], *bad[:1], 0)[0])
             found = column.iloc[row]
-            text = isinstance(found, str)
-            what = f"text {found!r}" if text else "missing" if found != found else f"{found}"
+            text = isinstance(found, str) and not len(missing)
+            what = f"text {found!r}" if text else "missing" if len(missing) else f"{found}"
             if text and guess is not None:
                 what += f" (labels are read from {guess!r}; if they are here, name this column: --label)"
             raise ValueError(

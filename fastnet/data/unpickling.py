@@ -15,7 +15,6 @@ from `np.frombuffer` and checked parts. The price is time: 1.7 s for all of CIFA
 
 import math
 import re
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -64,28 +63,32 @@ def unpickle_dict(data: bytes, source: str) -> dict[str, Any]:
     """
     import pickletools
 
-    machine = _Machine()
+    machine = _Machine(room=len(data))
     most = MOST_INSTRUCTIONS + len(data) // BYTES_AN_INSTRUCTION
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of escapes in the strings of protocol 0, which no machine here runs
-            for done, (opcode, argument, _) in enumerate(pickletools.genops(data)):
-                if done == most:
-                    raise ValueError(f"it has over {most:,} instructions for {len(data):,} bytes")
-                machine.run(opcode.name, argument)
+        for done, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+            if done == most:
+                raise ValueError(f"it has over {most:,} instructions for {len(data):,} bytes")
+            machine.run(opcode.name, argument)
         result = machine.stack.pop()
         if not isinstance(result, dict):
             raise ValueError(f"it holds a {type(result).__name__}: expected a dict")
         return {_text(key): value.array if isinstance(value, _Array) else value for key, value in result.items()}
-    except (ValueError, TypeError, IndexError, KeyError) as error:
+    except (ValueError, TypeError, IndexError, KeyError, Warning) as error:
+        # A warning, where the caller has them raised: of escapes in strings of protocol 0, which no machine here runs.
         reason = error if isinstance(error, ValueError) else f"it is damaged ({error!r})"
-        raise ValueError(f"{source}: not a readable pickle of arrays: {reason}") from error
+        # Cut: pickletools quotes what it cannot read, whole.
+        raise ValueError(f"{source}: not a readable pickle of arrays: {reason!s:.300}") from error
 
 
 class _Machine:
-    """The stack, the memo and the instructions of a pickle: `pickletools` says what each of these does."""
+    """The stack, the memo and the instructions of a pickle: `pickletools` says what each of these does.
 
-    def __init__(self) -> None:
+    room : bytes that arrays may still take, at first those of the pickle; one text may be made an array time and again
+    """
+
+    def __init__(self, room: int) -> None:
+        self.room = room
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
 
@@ -126,13 +129,22 @@ class _Machine:
                 case "REDUCE":
                     function, arguments = self.pop(2)
                     stack.append(function(*arguments))  # nothing is callable here but what GLOBALS holds
+                    self.take_room(stack[-1])
                 case "BUILD":
                     (state,) = self.pop(1)
-                    _stand_in(stack[-1]).set_state(*state)
+                    made = _stand_in(stack[-1])
+                    made.set_state(*state)
+                    self.take_room(made.array if isinstance(made, _Array) else made)
                 case "PROTO" | "FRAME" | "STOP":
                     pass
                 case _:
                     raise ValueError(f"it asks for the instruction {name} {argument!r:.80}")
+
+    def take_room(self, made: Any) -> None:
+        if isinstance(made, np.ndarray):
+            self.room -= made.nbytes
+            if self.room < 0:
+                raise ValueError("its arrays have more bytes than it has itself")
 
     def pop(self, count: int) -> list[Any]:
         if len(self.stack) < count:
@@ -177,12 +189,12 @@ class _Dtype:
         self.code = _text(code)
         self.order = "="
         if not re.fullmatch("[iu][1248]|f[248]|b1", self.code):
-            raise ValueError(f"it asks for an array of dtype {self.code!r}: expected plain numbers")
+            raise ValueError(f"it asks for an array of dtype {self.code!r:.80}: expected plain numbers")
 
     def set_state(self, version: int, order: str | bytes, *_: object) -> None:
         self.order = _text(order)
         if self.order not in ("<", ">", "|", "="):
-            raise ValueError(f"it asks for the byte order {self.order!r}")
+            raise ValueError(f"it asks for the byte order {self.order!r:.80}")
 
 
 class _Array:
@@ -209,7 +221,7 @@ def _from_buffer(raw: str | bytes | bytearray, dtype: _Dtype, shape: tuple[int, 
         raise ValueError("the description of an array is damaged")
     plain = np.dtype(dtype.order + dtype.code)
     if len(raw) != math.prod(shape) * plain.itemsize:
-        raise ValueError(f"an array of {len(raw):,} bytes does not fit its shape {shape} of {plain}")
+        raise ValueError(f"an array of {len(raw):,} bytes does not fit its shape {shape!s:.80} of {plain}")
     return np.frombuffer(raw, plain).reshape(shape, order="F" if order == "F" else "C")
 
 
@@ -222,7 +234,7 @@ def _stand_in(target: Any) -> _Dtype | _Array:
 def _encode(text: str, encoding: str) -> str:
     """`_codecs.encode`, which protocol 2 writes bytes with; left as text, like the strings of Python 2."""
     if encoding != "latin1":
-        raise ValueError(f"it asks for the encoding {encoding!r}")
+        raise ValueError(f"it asks for the encoding {encoding!r:.80}")
     return text
 
 
@@ -243,5 +255,5 @@ def _global(module: Any, name: Any) -> Any:
         raise ValueError("its line breaks were changed, as by a copy in text mode: get a new copy of the file")
     known = (module.replace("numpy._core.", "numpy.core.", 1), name)
     if known not in GLOBALS:
-        raise ValueError(f"it asks for {f'{module}.{name}'!r}: only NumPy arrays and plain values are allowed")
+        raise ValueError(f"it asks for {f'{module}.{name}'!r:.80}: only NumPy arrays and plain values are allowed")
     return GLOBALS[known]

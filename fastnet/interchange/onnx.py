@@ -8,7 +8,9 @@ the wider of their type and the net's, as fastnet does it.
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +23,7 @@ from fastnet.checks import Array
 from fastnet.files import Name, replacing
 from fastnet.interchange.foreign import library, reading
 from fastnet.interchange.layers import Net, checked, layers_of, net_of
+from fastnet.interchange.protobuf import require_small
 from fastnet.normalization import Normalization
 
 EXTRA = "onnx"
@@ -28,6 +31,9 @@ INPUT, OUTPUT = "X", "probabilities"
 OPSET, IR_VERSION = 13, 7  # the first in which Softmax is over the last axis; onnxruntime reads both since 1.6 (2020)
 INPUT_TYPES = ("uint8", "float32", "float64")
 DESCRIPTION = ("label_names", "feature_names", "image_shape")
+MOST_BESIDE = 1 << 20  # bytes that are no parameters: names of some ten thousand columns; protobuf takes 120 MB
+# As onnx.proto numbers ModelProto.graph, GraphProto.initializer, TensorProto.float_data, raw_data and double_data.
+_PARAMETERS: dict[int, Any] = {7: {5: {4: {}, 9: {}, 10: {}}}}
 _CHAIN = re.compile(r"(Cast )?(Sub (Mul )?)?(Cast )?Gemm (Relu Gemm )?(Softmax )?")
 _OPERANDS = {"Sub": 1, "Mul": 1, "Gemm": 2}  # parameters of a node
 _SAME = {"alpha": (1.0,), "beta": (1.0,), "transA": (0,), "transB": (0, 1), "axis": (-1, 1)}  # of attributes
@@ -70,8 +76,10 @@ def to_onnx(net: Net, path: Name, *, input_dtype: DTypeLike | None = None) -> No
     )
     told = {name: json.dumps(value) for name in DESCRIPTION if (value := getattr(net, name)) is not None}
     onnx.helper.set_model_props(model, told)
+    data = model.SerializeToString()
+    require_small(io.BytesIO(data), len(data), _PARAMETERS, MOST_BESIDE)
     with replacing(path) as file:
-        file.write(model.SerializeToString())
+        file.write(data)
 
 
 def _input_type(given: DTypeLike) -> np.dtype[Any]:
@@ -149,7 +157,10 @@ def from_onnx(path: Name) -> Net:
     """
     onnx = library("onnx", EXTRA)
     with reading(path, "one of fastnet's two networks in ONNX") as file:
-        model = onnx.load_model_from_string(file.read())
+        size = os.fstat(file.fileno()).st_size
+        require_small(file, size, _PARAMETERS, MOST_BESIDE)
+        file.seek(0)
+        model = onnx.load_model_from_string(file.read(size))
         graph = model.graph
         tensors = {tensor.name: tensor for tensor in graph.initializer}
         arrays: dict[str, Array] = {}

@@ -8,6 +8,8 @@ to_state_dict(net) instead: `safetensors.numpy.save_file(to_state_dict(net), pat
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +25,7 @@ from fastnet.models import MODELS
 from fastnet.owning import reads
 
 EXTRA = "safetensors"
+MOST_HEADER = archive.MOST_HEADER // 4  # bytes: as many letters as in an archive; each may become 30 bytes of lists
 _TYPES = {"float32": "F32", "float64": "F64"}
 
 
@@ -55,6 +58,7 @@ def _bytes(net: Any) -> bytes:
     # It writes the memory of an array, whatever its strides: a net's own rows are padded.
     arrays = {name: np.ascontiguousarray(array) for name, array in checkpoints.arrays_of(net).items()}
     data: bytes = save(arrays, {"fastnet": json.dumps(header, allow_nan=False)})
+    _header_size(data)
     return data
 
 
@@ -66,7 +70,7 @@ def from_safetensors(path: Name) -> Net:
     Parameters
     ----------
     path : of the file
-        It is read whole, once.
+        Its header is read, and the rest once its size is that of the tensors expected.
 
     Returns
     -------
@@ -84,8 +88,8 @@ def from_safetensors(path: Name) -> Net:
     """
     load = library("safetensors.numpy", EXTRA).load
     with reading(path, "a net in safetensors") as file:
-        data = file.read()
-        tensors = _header(data)
+        size = _header_size(file.read(8))
+        tensors = json.loads(file.read(size))
         metadata = tensors.pop("__metadata__", {})
         if "fastnet" not in metadata:
             raise ValueError(
@@ -97,7 +101,12 @@ def from_safetensors(path: Name) -> Net:
 
         def read(expected: Mapping[str, Layout]) -> dict[str, Array]:
             _require(tensors, expected)
-            arrays: dict[str, Array] = load(data)
+            whole = 8 + size + sum(math.prod(shape) * dtype.itemsize for dtype, shape in expected.values())
+            found = os.fstat(file.fileno()).st_size
+            if found != whole:
+                raise ValueError(f"it has {found} bytes, expected {whole}")
+            file.seek(0)
+            arrays: dict[str, Array] = load(file.read(whole))
             return arrays
 
         net: Any = checkpoints.model_of(header, MODELS, read)
@@ -105,10 +114,12 @@ def from_safetensors(path: Name) -> Net:
         return found
 
 
-def _header(data: bytes) -> dict[str, Any]:
-    """What a file says of its tensors, by name: JSON, behind its length in 8 bytes."""
-    found: dict[str, Any] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    return found
+def _header_size(data: bytes) -> int:
+    """The bytes of what a file says of its tensors: JSON, behind its length in the first 8."""
+    size = int.from_bytes(data[:8], "little")
+    if size > MOST_HEADER:
+        raise ValueError(f"the header has {size} bytes, expected {MOST_HEADER} at most: shorten the names")
+    return size
 
 
 def _require(tensors: Mapping[str, Any], expected: Mapping[str, Layout]) -> None:

@@ -1,6 +1,8 @@
 """CSV files: labels become names and numbers, and what is no number is named by column and row."""
 
 import sys
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -71,6 +73,8 @@ def test_constant_columns_are_told(write):
         ("", "not a readable table"),
         ("a,label\n1,x\n2,y,3\n", "not a readable table.*line 3, saw 3"),
         ("a,label\n1,2,x\n3,4,y\n", "not a readable table"),
+        ("a,b,label\n1\n2,3,x,4\n", "not a readable table.*line 3, saw 4"),
+        ("a,label\n0,1,x\n1,3,y\n", "not a readable table.*line 2, saw 3"),
         ("a,b,a,label\n1,2,3,x\n4,5,6,y\n", "two columns are called 'a'"),
         ("a,label\n1,1\n2,1.0\n3,0\n4,0\n5,0\n6,1\n", "column 'label' spells one number in two ways, '1' and '1.0'"),
         ("a,label\n", "no rows, expected some below the header"),
@@ -82,6 +86,8 @@ def test_constant_columns_are_told(write):
         ("a,b,label\n1,2,x\n3,1_000,y\n", "column 'b', row 2: text '1_000', expected"),
         ("a,b,label\n1,True,x\n3,,y\n", "column 'b', row 2: missing"),
         ("a,b,label\n1,2,x\n3,NA,y\n", "column 'b', row 2: missing"),
+        ("a,b,label\n1,2,x\n3,?,y\n", "column 'b', row 2: missing"),
+        ("a,b,label\n1,2,x\n3\n", "column 'b', row 2: missing"),
         ("a,b,label\n1,2,x\n3,inf,y\n", "column 'b', row 2: inf, expected a finite number"),
         (
             "city,a,b\nRome,1,4\nOslo,3,4\n",
@@ -111,6 +117,21 @@ def test_what_is_wrong_is_named(write, text, complaint):
 def test_what_does_not_fit_is_named(write, options, complaint):
     with pytest.raises(ValueError, match=complaint):
         load_csv(write(TABLE), **options)
+
+
+def test_many_columns_take_no_more_time_each(write):
+    """Names that were looked up in a list, and lists of what is missing, took minutes of as many."""
+    names = [f"column {k}" for k in range(40_000)]
+    path = write(f"{','.join(names)},label\n" + f"{'1,' * len(names)}a\n" * 2)
+    start = time.process_time()
+    tracemalloc.start()
+    try:
+        with pytest.warns(UserWarning, match="nothing can be learned of"):
+            assert load_csv(path, classes=["a"]).feature_names == tuple(names)
+        assert tracemalloc.get_traced_memory()[1] < 4096 * len(names)
+    finally:
+        tracemalloc.stop()
+    assert time.process_time() - start < 20
 
 
 def test_a_missing_file_and_a_missing_pandas(write, monkeypatch, tmp_path):

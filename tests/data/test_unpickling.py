@@ -171,6 +171,41 @@ def test_memo_index_costs_nothing():
         tracemalloc.stop()
 
 
+def test_arrays_of_one_text_take_no_more_than_the_file():
+    text = b"X" + struct.pack("<I", 1 << 20) + b"a" * (1 << 20) + b"q\1"
+    array = b"cnumpy.core.numeric\n_frombuffer\n(h\1cnumpy\ndtype\nU\2u1\x85RJ\0\0\x10\0\x85U\1CtR"
+    assert unpickle_dict(b"\x80\x02" + text + b"}U\1x" + array + b"s.", "file")["x"].shape == (1 << 20,)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="its arrays have more bytes than it has itself"):
+            unpickle_dict(b"\x80\x02" + text + array * 60 + b".", "file")
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x80\x02cnumpy\ndtype\nX%sK\x00K\x01\x87R.",
+        b"\x80\x02cnumpy\ndtype\nU\x02u1\x85R(K\x03X%stb.",
+        b"\x80\x02c_codecs\nencode\nU\x01xX%s\x86R.",
+        b"\x80\x04X%sU\x01x\x93.",
+        b"F%s\n.",
+    ],
+    ids=["dtype", "byte order", "encoding", "name", "number of protocol 0"],
+)
+def test_a_long_text_is_cut_in_the_message(data):
+    with pytest.raises(ValueError, match="xxxxx") as caught:
+        unpickle_dict(data % (struct.pack("<I", 5000) + b"x" * 5000), "file")
+    assert len(str(caught.value)) < 400
+
+
+def test_a_text_of_protocol_0_is_refused_whatever_its_escapes():
+    with pytest.raises(ValueError, match="not a readable pickle of arrays"):
+        unpickle_dict(b"S'\\d'\n.", "file")
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_damage_gives_only_value_errors(protocol):
     good = pickle.dumps({"data": np.arange(6, dtype=np.uint8).reshape(2, 3), "labels": [3, 4]}, protocol)

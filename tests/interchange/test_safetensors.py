@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -117,6 +118,27 @@ def test_a_damaged_file_is_refused(saved):
             from_safetensors(path)
     with pytest.raises(FileNotFoundError):
         from_safetensors(path.with_name("none.safetensors"))
+
+
+def test_of_a_longer_file_no_more_than_its_header_is_read(saved):
+    _, path = saved
+    os.truncate(path, 1 << 30)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=f"it has {1 << 30} bytes, expected "):
+            from_safetensors(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_names_that_could_not_be_read_again_are_not_written(make, tmp_path):
+    net = make()
+    net.label_names = ["a" * 300_000] * 4
+    for write in (to_safetensors, to_onnx):
+        with pytest.raises(ValueError, match="shorten the names"):
+            write(net, tmp_path / "net")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="of POSIX systems")

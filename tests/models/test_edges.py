@@ -88,6 +88,10 @@ MASKED = {
     "what the schedule returned": lambda model: model.train(Z, Y, schedule=lambda k: masked(0.1 + k)),
     "mean": lambda model: fastnet.Normalization(masked([1.0, 2.0])),
     "X ": lambda model: fastnet.Normalization.fit(masked(Z)),
+    " X": lambda model: model.predict([[np.ma.masked, 1.0]]),
+    " y": lambda model: model.loss(Z[:2], [np.ma.MaskedArray(1, True), 1]),
+    " X ": lambda model: model.predict(([1.0, 2.0], (np.ma.MaskedArray(0.5, True), 1.0))),
+    "X  ": lambda model: model.predict([np.array([np.ma.masked, 1.0], object)]),
 }
 
 
@@ -98,7 +102,23 @@ def test_masked_elements_are_refused(name):
 
 
 def test_a_mask_that_masks_nothing_is_none():
-    fastnet_model("linear", 2, 2, 2).predict(np.ma.masked_array(Z))
+    model = fastnet_model("linear", 2, 2, 2)
+    model.predict(np.ma.masked_array(Z))
+    model.predict([[np.ma.MaskedArray(0.5, False), 1.0]])
+
+
+@pytest.mark.filterwarnings("default")
+def test_other_threads_keep_their_warnings_while_an_array_is_loaded():
+    """From a disk it may take a while, and the filters are the process's."""
+
+    class Lazy:
+        def __array__(self, dtype=None, copy=None):
+            found.append(list(warnings.filters))
+            return Z
+
+    found, before = [], list(warnings.filters)
+    fastnet_model("linear", 2, 2, 2).predict(Lazy())
+    assert found == [before]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -63,6 +63,16 @@ def sparse(path, size, before=b""):
         file.truncate(size)
 
 
+def counted(number, content):
+    """A field of protocol buffers: its number, and its content or how long that would be."""
+    size, begin = (len(content), content) if isinstance(content, bytes) else (content, b"")
+    digits = bytearray()
+    while size > 127:
+        digits.append(size & 127 | 128)
+        size >>= 7
+    return bytes([8 * number + 2, *digits, size]) + begin
+
+
 # Name -> what reads it, and what writes it.
 HOSTILE = {
     "zeros behind an IDX": (data.read_idx, lambda path: gzip_bomb(path, formats.idx())),
@@ -113,7 +123,25 @@ HOSTILE = {
         lambda path: path.write_bytes(b'{"fastnet search journal": 1, "seed": [' + b'"ab",' * (2 << 20) + b"0]}\n"),
     ),
     "a large graph": (interchange.from_onnx, lambda path: sparse(path, 1 << 40)),
+    "a graph of a large tensor": (
+        interchange.from_onnx,
+        lambda path: sparse(
+            path, 1 << 40, counted(7, (1 << 40) - 7) + counted(5, (1 << 40) - 14) + counted(9, (1 << 40) - 21)
+        ),
+    ),
+    "a graph of empty nodes": (
+        interchange.from_onnx,
+        lambda path: path.write_bytes(counted(7, b"\x0a\0" * (10 << 20))),
+    ),
+    "a node of empty attributes": (
+        interchange.from_onnx,
+        lambda path: path.write_bytes(counted(7, counted(1, b"\x2a\0" * (10 << 20)))),
+    ),
     "a large net in safetensors": (interchange.from_safetensors, lambda path: sparse(path, 1 << 40)),
+    "lists in safetensors": (
+        interchange.from_safetensors,
+        lambda path: path.write_bytes((15 << 20).to_bytes(8, "little") + b'{"a":[' + b"[]," * (5 << 20)),
+    ),
     "a long header of safetensors": (
         interchange.from_safetensors,
         lambda path: path.write_bytes((10 << 20).to_bytes(8, "little") + b"[" * (10 << 20)),
@@ -125,7 +153,7 @@ HOSTILE = {
 }
 
 # Rightly, for all that a reader can know: memory is too small for it.
-LARGE = {"a large batch", "a large journal", "a large graph", "a large net in safetensors"}
+LARGE = {"a large batch", "a large journal", "a graph of a large tensor"}
 
 # Reads all of them with so much more memory than it has before, and tells what came of each.
 READ = """
