@@ -118,7 +118,7 @@ def main() -> None:
         for name, (X, y) in chosen(arguments):
             sys.stderr.write(f"{name}\n")
             sets[name] = measure(X, y, arguments.splits if len(X) < LARGE else arguments.splits_of_large)
-            report.save("first_try", {**head, "sets": sets})
+            report.save("first_try", {**head, "cache": "an empty one", "sets": sets})
     for line in report.render("first_try"):
         sys.stdout.write(f"{line}\n")
 

@@ -291,7 +291,8 @@ def first_try(result: Result) -> str:
         "`TwoLayerClassifier()` on tables as they come, beside `make_pipeline(StandardScaler(), MLPClassifier())`, the "
         "same random states on the same rows.  Accuracy on the quarter of the rows that was held out, mean of "
         f"{' or, of large sets, '.join(map(str, splits))} splits; seconds of a fit and their ratio, medians; "
-        "*compiling* is the first fit on such rows, of one epoch, seconds too, with an empty cache to begin with.  "
+        "*compiling* is the first fit on such rows, of one epoch, seconds too; the cache of compiled programs was "
+        f"{result.get('cache', 'one that earlier runs had filled')}.  "
         f"`{result['command']}`, {result['date']}, {result['cpu']} ({result['vector unit']}), {result['system']}, "
         f"{_threads(result['threads'])}.  {versions}.",
     ]

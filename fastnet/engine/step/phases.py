@@ -94,7 +94,7 @@ def ask(batch, x, p, width):
     """Have the numbers X[x, p : p + width] brought into the cache."""
     for q in range(0, width, lanes(batch.X)):
         prefetch(batch.X, x, p + q)
-    prefetch(batch.X, x, p + width - 1)
+    prefetch(batch.X, x, p + width - 1)  # rows begin anywhere in a cache line, and so end in one more
 
 
 @inlined
