@@ -6,6 +6,7 @@ Letters: N rows of X, D inputs, H hidden units, C classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -195,7 +196,8 @@ class Classifier(Copied, Predicting):
         restore_best : "loss" or "accuracy" of X_val; default None
             End with the parameters of the epoch where it was best, of equals the first, not with the last ones.
         checkpoint, checkpoint_every : file to keep the run in, and seconds, default 10
-            A checkpoint that is there is written over: at the beginning, at the end, and so often between.
+            A checkpoint that is there is written over: at the beginning, at the end, and so often between.  It is for
+            one training at a time, a BlockingIOError for the next.
         resume : bool, default False: go on from that file if there is one, else begin
             What was killed ends with the same bits, at any number of threads, and the histories of the whole run.  Go
             on with a model like the one that began, or the very one that was interrupted: a file of other settings,
@@ -260,7 +262,8 @@ class Classifier(Copied, Predicting):
             **({"learning_rate_decay": learning_rate_decay} if schedule is None else {"schedule": schedule}),
             **({"sampling": sampling, "batch_size": batch_size} if indices is None else {}),
         )  # fmt: skip
-        history, keeper = training.History(), None
+        history = training.History()
+        keeping: AbstractContextManager[training.Keeper | None] = nullcontext()
         if checkpoint is not None:
             from fastnet import runs  # imports zipfile
 
@@ -270,10 +273,10 @@ class Classifier(Copied, Predicting):
                 weights_val=sample_weight_val, schedule=table,
             )  # fmt: skip
             run = runs.Run(self, trainer, batches, history, best, patience, num_iters, per_epoch, **own)
-            keeper = runs.Checkpoint(checkpoint, checkpoint_every, run)
-            keeper.begin(resume)
-        self.history, self.trained_with = vars(history), told
-        training.run(trainer, batches, optimizer, plan, history, validate, judges, callbacks, keeper)
+            keeping = runs.Checkpoint(checkpoint, checkpoint_every, run).begun(resume)
+        with keeping as keeper:
+            self.history, self.trained_with = vars(history), told
+            training.run(trainer, batches, optimizer, plan, history, validate, judges, callbacks, keeper)
         if best is not None:
             best.restore()
         outcome.warn_of_losses(history.loss_history, self.output_size)

@@ -6,6 +6,7 @@ The lock is the system's and goes with the process, however that ends.  It keeps
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import sys
 from collections.abc import Iterator
@@ -24,21 +25,72 @@ def locked(path: Name) -> Iterator[None]:
 
     Raises BlockingIOError where another block has it, OSError where path cannot be written.
     """
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(path, flags, 0o666)
+    with _locked(os.fspath(path), path):
+        yield
+
+
+@contextmanager
+def locked_while_replaced(path: Name) -> Iterator[None]:
+    """The file at path for this block alone, which may replace it, or make it.
+
+    A lock is on a file and not on its name, and Windows replaces none that is open: it is on an empty one beside it,
+    which goes with the block, and that of a process that was killed with the next one.  Raises as locked does.
+    """
+    folder, name = os.path.split(os.path.realpath(path))
+    # Short, whatever the name: that may be as long as the file system allows.
+    digest = hashlib.blake2b(os.fsencode(os.path.normcase(name)), digest_size=8).hexdigest()
+    lock = os.path.join(folder, f".fastnet-{digest}.lock")
+    while True:
+        with _locked(lock, path) as descriptor:
+            if not _is_at(lock, descriptor):  # who had it has just removed it
+                continue
+            try:
+                yield
+            finally:
+                if descriptor in _held:
+                    _remove(lock)
+        if sys.platform == "win32":
+            _remove(lock)  # which it does only if nobody else has opened it by now
+        return
+
+
+@contextmanager
+def _locked(name: str, told: Name) -> Iterator[int]:
+    """The descriptor of the file of that name, which nobody else has locked; an error tells of another one."""
+    descriptor = _open(name)
     _held.add(descriptor)
     try:
         if not _take(descriptor):
-            told = "in use by another process or thread: wait for its end, or name another file"
-            raise BlockingIOError(errno.EAGAIN, told, os.fspath(path))
+            what = "in use by another process or thread: wait for its end, or name another file"
+            raise BlockingIOError(errno.EAGAIN, what, os.fspath(told))
         try:
-            yield
+            yield descriptor
         finally:
             _give_back(descriptor)
     finally:
         if descriptor in _held:  # else this process was forked in the block, and has closed it
             _held.remove(descriptor)
             os.close(descriptor)
+
+
+def _open(name: str) -> int:
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    return os.open(name, flags, 0o666)
+
+
+def _is_at(name: str, descriptor: int) -> bool:
+    """Whether a file that is open is still the one of that name; on Windows it is."""
+    if sys.platform == "win32":
+        return True
+    try:
+        return os.path.samestat(os.stat(name), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _remove(name: str) -> None:
+    with suppress(OSError):  # Windows, as long as it is open; a folder where it is another user's
+        os.unlink(name)
 
 
 def _take(descriptor: int) -> bool:

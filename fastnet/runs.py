@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet import archive, checkpoints, checks, drawing, files
+from fastnet import archive, checkpoints, checks, drawing, files, locks
 from fastnet._version import __version__
 from fastnet.archive import Layout
 from fastnet.batches import Ending, Resumable
@@ -97,12 +98,20 @@ class Checkpoint:
         self._due = 0.0
         self.done, self.over = 0, False
 
-    def begin(self, resume: bool) -> None:
-        """Write the file; with resume put the run where the file says it was, if there is one.
+    @contextmanager
+    def begun(self, resume: bool) -> Iterator[Checkpoint]:
+        """Write the file, which is this block's alone; with resume put the run where it says it was, if there is one.
 
-        Raises OSError where it cannot be read or written, ValueError where it is that of another run, or no checkpoint:
-        nothing else is written over.  In either case the run, and the file, are as they were.
+        Raises OSError where it cannot be read or written, or is in use by another run, ValueError where it is that of
+        another run, or no checkpoint: nothing else is written over.  In each case the run, and the file, are as they
+        were.
         """
+        files.regular_or_new(self._path)  # a lock beside what is no file would be in vain
+        with locks.locked_while_replaced(self._path):
+            self._begin(resume)
+            yield self
+
+    def _begin(self, resume: bool) -> None:
         found = files.regular_or_new(self._path)
         if resume and found is not None:
             with archive.reading(self._path, "a checkpoint of this run") as file:
