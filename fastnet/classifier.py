@@ -218,8 +218,8 @@ class Classifier(Copied, Predicting):
             For input that does not fit, and a model that is being trained, or that another thread goes on reading for
             ten seconds (what it reads for less is waited for).  The parameters are untouched.
         DivergenceError
-            For a loss or parameters that are not finite any more.  It, Ctrl-C and exceptions of the callback leave
-            the parameters as of the last iteration in the `history` that they carry.
+            For a loss, parameters or second moments (Adam) that are not finite any more.  It, Ctrl-C and exceptions of
+            the callback leave the parameters as of the last iteration in the `history` that they carry.
 
         Warns
         -----

@@ -35,18 +35,22 @@ class DivergenceError(FloatingPointError):
         Of the iteration before that; None where there is none.
     history : dict
         What `train` would have returned of those iterations.
+    still : bool
+        Loss and parameters are finite, but squares of gradients are not: Adam, which divides by their mean, would have
+        left parameters where they are for good.
     """
 
-    def __init__(self, iteration: int, loss: float | None, history: History) -> None:
-        self.iteration, self.loss, self.history = iteration, loss, history
+    def __init__(self, iteration: int, loss: float | None, history: History, still: bool = False) -> None:
+        self.iteration, self.loss, self.history, self.still = iteration, loss, history, still
         before = "" if loss is None else f" (the loss before: {loss:.6g})"
+        what = ": the squares of its gradients, by which Adam divides, did" if still else ""
         super().__init__(
-            f"training diverged: iteration {iteration} left the finite numbers{before}.  Take a smaller learning rate, "
-            f"or features of one size: {SCALING}"
+            f"training diverged: iteration {iteration} left the finite numbers{before}{what}.  Take a smaller learning "
+            f"rate, or features of one size: {SCALING}"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.iteration, self.loss, self.history)
+        return type(self), (self.iteration, self.loss, self.history, self.still)
 
 
 class Steps(Protocol):
@@ -75,12 +79,17 @@ class Steps(Protocol):
     def finite(self) -> bool:
         """Whether the parameters that the last step left are finite."""
 
+    def sums_finite(self) -> bool:
+        """Whether the sums of squares that the update rule keeps are."""
+
 
 class Guard:
     """Runs steps, and takes back those that leave the finite numbers.
 
     It keeps a copy of the state, and the steps done since, so that it can do them again up to any one: what is left
     does not depend on how the steps are cut up.  (What a callback has written into the parameters since is lost then.)
+
+    still : whether all that the last run took out of the finite numbers are sums of squares
     """
 
     def __init__(self, steps: Steps, done: int) -> None:
@@ -88,6 +97,7 @@ class Guard:
         self._since: list[Callable[[int | None], None]] = []
         self._copy(done)
         self._stretch = done, _NO_STEPS
+        self.still = False
 
     @property
     def stretch(self) -> tuple[int, Array, Array]:
@@ -114,7 +124,8 @@ class Guard:
             first(None, history)
             self._since.append(first)
             finite = np.isfinite(history[0])
-            if finite.all() and self._steps.finite():
+            self.still = bool(finite.all()) and self._steps.finite()
+            if self.still and self._steps.sums_finite():
                 self._keep(began + len(finite))
                 return True
         except BaseException:  # an interrupt must not leave what may not be finite
@@ -143,7 +154,7 @@ class Guard:
             self._restore()
             for again in before:
                 again(None)
-            if before and not self._steps.finite():  # a callback had written into the parameters
+            if before and not self._finite():  # a callback had written into the parameters
                 self._restore()
                 return
             self._keep(began)
@@ -152,7 +163,7 @@ class Guard:
                 middle = (low + high + 1) // 2
                 self._restore()
                 last(middle)
-                low, high = (middle, high) if self._steps.finite() else (low, middle - 1)
+                low, high = (middle, high) if self._finite() else (low, middle - 1)
             self._restore()
             if low:
                 last(low)
@@ -163,8 +174,11 @@ class Guard:
 
     def _restore_unless_finite(self) -> None:
         """Put the state back where the steps of the last run, or what they left, are not finite."""
-        if not (np.isfinite(self.stretch[1]).all() and self._steps.finite()):
+        if not (np.isfinite(self.stretch[1]).all() and self._finite()):
             uninterrupted(self._restore)  # begun, it makes them finite: to ask again would tell nothing
+
+    def _finite(self) -> bool:
+        return self._steps.finite() and self._steps.sums_finite()
 
     def _restore(self) -> None:
         """Put the state back to what was kept."""

@@ -199,7 +199,7 @@ def run(
             pace.observe(count, time.perf_counter() - began)
             done = history.note(guard, plan.iterations_per_epoch)
             if not finite:
-                raise DivergenceError(done, history.loss_history[-1] if done else None, vars(history))
+                raise DivergenceError(done, history.loss_history[-1] if done else None, vars(history), guard.still)
             if validate is not None and done % plan.iterations_per_epoch == 0:
                 scored = validate()
                 history.val_acc_history.append(scored.accuracy)

@@ -1,6 +1,7 @@
 """Training that leaves the finite numbers is an error, and leaves the parameters of the last finite iteration."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -65,6 +66,29 @@ def test_how_steps_are_cut_and_copies_made_does_not_matter(monkeypatch, steps, s
     found = diverged(same, "adam")
     assert (found.iteration, found.history, bits(same)) == (expected.iteration, expected.history, bits(model))
     assert expected.iteration > 1
+
+
+# Features at which a gradient has a square that is too large, and all else is finite.
+STILL = {"two-layer": (np.float32, 1e30), "linear": (np.float32, 1e22), "linear of float64": (np.float64, 1e160)}
+
+
+@pytest.mark.parametrize("steps", [1, 4096])
+@pytest.mark.parametrize("kind", STILL)
+def test_adam_does_not_stand_still_at_squares_that_are_too_large(monkeypatch, kind, steps):
+    monkeypatch.setattr(training, "MOST_STEPS", steps)
+    dtype, size = STILL[kind]
+    new = partial(fastnet_model, kind.split()[0], D, H, C, std=1e-9, dtype=dtype, seed=1)
+    rows = np.concatenate([X, X[:5] * size]).astype(dtype)
+    order = np.concatenate([np.arange(20), [40, 41, 42, 43, 44], np.arange(20)]).reshape(9, 5)
+    labels = np.concatenate([Y, Y[1:6]])  # not those of X
+    settings = {"optimizer": fastnet.Adam(), "reg": 0.0, "learning_rate": 1e-9}
+    model, same = new(), new()
+    with pytest.raises(fastnet.DivergenceError, match=r"iteration 4 .*the squares of its gradients") as caught:
+        model.train(rows, labels, indices=order, **settings)
+    history = same.train(rows, labels, indices=order[:4], **settings)
+    assert caught.value.still
+    assert caught.value.history == history
+    assert bits(model) == bits(same)
 
 
 def test_parameters_of_the_last_update_are_looked_at_too():

@@ -178,9 +178,15 @@ def test_a_second_interrupt_waits_for_the_first(interrupted, monkeypatch, what):
     assert error.history["loss_history"] == expected["loss_history"]
 
 
-def test_an_interrupt_that_would_leave_the_finite_numbers_is_taken_back(interrupted):
+LEAVING = {"parameters": (1.0, 3e38, None), "Adam's second moments": (1e22, 1e-9, fastnet.Adam())}
+
+
+@pytest.mark.parametrize("what", LEAVING)
+def test_an_interrupt_that_would_leave_the_finite_numbers_is_taken_back(interrupted, what):
+    size, rate, optimizer = LEAVING[what]
     model = fastnet.TwoLayerNet(D, H, C, std=0.1, seed=0)
     before = bits(model)
-    error = interrupted("after", model.train, X, Y, learning_rate=3e38, num_iters=1, batch_size=None)
+    settings = {"learning_rate": rate, "num_iters": 1, "batch_size": None, "optimizer": optimizer}
+    error = interrupted("after", model.train, size * X, Y, **settings)
     assert bits(model) == before
     assert error.history["loss_history"] == []
