@@ -161,7 +161,10 @@ def unzipped(path: Name, what: str) -> Iterator[zipfile.ZipFile]:
                 if start.startswith(b"\x93NUMPY"):
                     raise ValueError("a single array, expected an archive, as numpy.savez writes it")
                 if not zipfile.is_zipfile(raw):
-                    raise ValueError(f"it is no .npz archive: it starts with {start!r}")
+                    mend = "; it begins as one, and has no end: copy or download it again"
+                    raise ValueError(
+                        f"it is no .npz archive: it starts with {start!r}{mend if start.startswith(b'PK') else ''}"
+                    )
                 file = zipfile.ZipFile(raw)
             with file:
                 yield file

@@ -52,7 +52,7 @@ def replacing(path: Name) -> Iterator[BinaryIO]:
     _remove_leftovers(target.parent)
     temporary, descriptor, lock = _temporary(target.parent, 0o666 if old is None else 0o600)
     try:
-        with open(descriptor, "wb") as file:
+        with naming(path), open(descriptor, "wb") as file:
             yield file
             file.flush()
             if old is not None:
@@ -71,10 +71,13 @@ def replacing(path: Name) -> Iterator[BinaryIO]:
 def named(path: Name) -> Path:
     """What path names, a folder or a file.
 
-    Raises ValueError for a number, which is to the system the file that is open under it, and for other types.
+    Raises ValueError for a number, which is to the system the file that is open under it, for other types, and for a
+    zero byte, where names end to the system.
     """
     if not (isinstance(path, (str, PathLike)) and isinstance(os.fspath(path), str)):
         raise ValueError(f"{path!r} is no name of a file or a folder, expected a str or a Path")
+    if "\0" in os.fspath(path):
+        raise ValueError(f"{os.fspath(path)!r} is no name of a file or a folder, expected one without a zero byte")
     return Path(path)
 
 
@@ -117,6 +120,17 @@ def open_regular(path: Name) -> io.BufferedReader:
         file.close()
         raise
     return file
+
+
+@contextmanager
+def naming(path: Name) -> Iterator[None]:
+    """An OSError that names no file, as that of a full disk, names this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = os.fspath(path)
+        raise
 
 
 @contextmanager

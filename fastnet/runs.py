@@ -36,6 +36,17 @@ PARAMETERS = "the model's initial parameters"  # among the data of a run
 _HISTORIES = [field.name for field in fields(History) if field.name.endswith("_history")]
 
 
+class AnotherRun(ValueError):
+    """A file is that of another run.
+
+    names : of its settings or data that are others
+    """
+
+    def __init__(self, message: str, names: list[str]) -> None:
+        super().__init__(message)
+        self.names = names
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """The parts of a training that change, and what tells it from others.
@@ -223,7 +234,7 @@ def _require_run(header: Mapping[str, Any]) -> None:
 
 
 def _require_same(header: Mapping[str, Any], run: Run) -> None:
-    """Raise ValueError, which says what differs, where a file is of other data, settings or versions."""
+    """Raise ValueError, AnotherRun of other data or settings, which says what differs."""
     if header["format"] != archive.FORMAT:
         raise ValueError(
             f"an older version of fastnet wrote it, in format {header['format']}, expected {archive.FORMAT}: a run "
@@ -231,9 +242,9 @@ def _require_same(header: Mapping[str, Any], run: Run) -> None:
         )
     for name, value in run.settings.items():
         if header["settings"].get(name) != value:
-            raise ValueError(f"its {name} is {header['settings'].get(name)!r}, expected {value!r}")
+            raise AnotherRun(f"its {name} is {header['settings'].get(name)!r}, expected {value!r}", [name])
     data = {PARAMETERS: run.data[PARAMETERS], **header["data"]}  # older files of this format do not have them
     as_left = {**run.data, PARAMETERS: run.model._began_with}  # by an interruption: the very model of that run
     if data not in (run.data, as_left):
         names = sorted(name for name in {*data, *run.data} if data.get(name) != run.data.get(name))
-        raise ValueError(f"it is of other data: {', '.join(names)}")
+        raise AnotherRun(f"it is of other data: {', '.join(names)}", names)

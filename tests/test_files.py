@@ -1,7 +1,9 @@
 """Files that are whole or not there; only regular ones."""
 
 import contextlib
+import errno
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -46,6 +48,19 @@ def test_a_failure_leaves_the_old_file_and_no_trace(tmp_path, error):
         write_half()
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_an_error_without_a_name_gets_that_of_the_file(tmp_path):
+    path = tmp_path / "file"
+    for found, named in (
+        (OSError(errno.ENOSPC, "No space left on device"), path),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), path),
+        (FileNotFoundError(errno.ENOENT, "No such file", "another"), "another"),
+    ):
+        with pytest.raises(OSError, match=f"{re.escape(found.strerror)}: '{named}'"), files.replacing(path):
+            raise found
+    with pytest.raises(OSError, match=r"^nobody's$"), files.replacing(path):
+        raise OSError("nobody's")
 
 
 def test_what_is_written_is_on_the_disk_before_its_name_is(tmp_path, monkeypatch):
@@ -164,11 +179,11 @@ def test_what_is_no_file_is_neither_written_nor_read(tmp_path, monkeypatch, kind
         assert os.listdir() == ["special"]
 
 
-@pytest.mark.parametrize("name", [None, 3, True, b"file", "", "folder/"])
+@pytest.mark.parametrize("name", [None, 3, True, b"file", "", "folder/", "zero\0byte"])
 def test_what_is_no_name_is_refused(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     for call in (write, files.open_regular):
-        with pytest.raises(ValueError, match=f"{name!r} is no name of a file"):
+        with pytest.raises(ValueError, match=re.escape(f"{name!r} is no name of a file")):
             call(name)
     assert os.listdir(tmp_path) == []
 

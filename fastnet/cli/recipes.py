@@ -113,6 +113,26 @@ SEARCHED = {
 }
 
 
+# What fastnet.runs tells a training from others by, and the options that it follows from.
+OF_A_RUN = {
+    "model": "--model, --hidden and --dtype",
+    "seed": "--seed",
+    "std": "--std",
+    "matmul_precision": "--matmul-precision",
+    "learning_rate": "--learning-rate",
+    "reg": "--reg",
+    "num_iters": "--iterations, --epochs and --batch-size",
+    "batch_size": "--batch-size",
+    "sampling": "--sampling",
+    "optimizer": "--optimizer and its coefficients",
+    "learning_rate_decay": "--decay",
+    "schedule": "--schedule, --warmup and --decay",
+    "X": "--data and --validation",
+    "X_val": "--data and --validation",
+    "the normalization's mean": "--normalize",
+    "the normalization's scale": "--normalize",
+}
+
 # What an option has an effect with.
 _NEEDS = {
     "hidden": ("model", {"two-layer"}),

@@ -26,7 +26,8 @@ def training_data(arguments: argparse.Namespace, seed: int) -> Dataset:
     dataset = _training_data(arguments, seed)
     present = np.unique(dataset.y_train)
     if len(present) < 2:
-        raise CommandError(f"{arguments.data}: all training labels are {present[0]}, expected at least 2 classes")
+        only = class_name(present[0], dataset.label_names) or int(present[0])
+        raise CommandError(f"{arguments.data}: all training labels are {only!r}, expected at least 2 classes")
     if dataset.num_classes > 2 * len(present):
         complaint = (
             f"{arguments.data}: {len(present)} different labels up to {dataset.num_classes - 1}, expected those from 0 "

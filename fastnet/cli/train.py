@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet import outcome
+from fastnet import outcome, runs
 from fastnet.cli import images, pictures, signals, summary
 from fastnet.cli.console import Console, Report
 from fastnet.cli.errors import CommandError, Interrupted, Misplaced
@@ -19,7 +19,7 @@ from fastnet.cli.evaluate import accuracy
 from fastnet.cli.files import model_file, output_folder, require_same_origin, save
 from fastnet.cli.networks import Facts, network
 from fastnet.cli.progress import Meter, TrainingProgress
-from fastnet.cli.recipes import Recipe, recipes
+from fastnet.cli.recipes import OF_A_RUN, Recipe, recipes
 from fastnet.cli.sources import origin, title, training_data
 from fastnet.evaluation import lone_class
 
@@ -199,6 +199,9 @@ class Trainer:
         except BaseException as error:
             if model.history.get("loss_history"):
                 self._save_unfinished(model, stem, error)
+            if isinstance(error.__cause__, runs.AnotherRun):
+                options = dict.fromkeys(OF_A_RUN[name] for name in error.__cause__.names if name in OF_A_RUN)
+                raise CommandError(f"{error}: see {', '.join(options)}" if options else str(error)) from error
             raise
         finally:
             meter.close()

@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from reprlib import Repr
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ MISSING_PANDAS = 'reading CSV files needs pandas: pip install "fastnet-cpu[table
 MOST_COLUMNS, MOST_IN_A_LINE = 100_000, 1 << 22  # pandas takes 3 kB for each
 LABEL = "label"  # the column that is taken for the labels without a word; where there is none, the last
 MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "?")  # of a number; a label may be called so
+
+_quotation = Repr()
+_quotation.maxstring = 80  # letters of a cell, or of a column's name, in a message
 
 
 def load_csv(
@@ -79,21 +83,22 @@ def load_csv(
     found = _sorted(set(texts))
     values = [_number(text) for text in found]
     twice = next((k for k in range(1, len(found)) if values[k - 1] == values[k]), None)  # nan is unlike itself
+    where = f"{path}: column {_short(label)}"
     if twice is not None:
         raise ValueError(
-            f"{path}: column {label!r} spells one number in two ways, {found[twice - 1]!r} and {found[twice]!r}: "
+            f"{where} spells one number in two ways, {_quoted(found[twice - 1 : twice + 1])}: "
             "expected the same label in the same letters"
         )
     if known is None and len(found) > max(2, len(texts) // 2):
         raise ValueError(
-            f"{path}: column {label!r} has {len(found)} different labels in {len(texts)} rows: expected classes of "
-            "several rows each; is another column the labels'?"
+            f"{where} has {len(found)} different labels in {len(texts)} rows: "
+            "expected classes of several rows each; is another column the labels'?"
         )
     order = {name: k for k, name in enumerate(found if known is None else known)}
     strange = next((row for row, text in enumerate(texts) if text not in order), None)
     if strange is not None:
         raise ValueError(
-            f"{path}: column {label!r}, row {strange + 1}: label {texts[strange]!r}, expected one of {_quoted(order)}"
+            f"{where}, row {strange + 1}: label {_short(texts[strange])}, expected one of {_quoted(order)}"
         )
     y = np.array([order[text] for text in texts], np.int64)
     return Dataset(X, y, label_names=tuple(order), feature_names=tuple(names))
@@ -135,7 +140,7 @@ def _header(path: Path) -> list[str]:
     # refused, but the first below a header may be of any length, and would be cut with no more than a warning.
     columns = [str(name) for name in _parsed(path, nrows=2, header=None, dtype=str, keep_default_na=False).iloc[0]]
     if len(columns) == 1 and any(sign in columns[0] for sign in ";\t"):
-        raise ValueError(f"{path}: one column, {columns[0]!r}: expected commas between the columns")
+        raise ValueError(f"{path}: one column, {_short(columns[0])}: expected commas between the columns")
     if np.isfinite([_number(name) for name in columns]).all():
         raise ValueError(f"{path}: its first line is numbers ({_quoted(columns)}): expected the columns' names there")
     seen: set[str] = set()
@@ -146,7 +151,7 @@ def _header(path: Path) -> list[str]:
                 "row numbers are no feature (pandas leaves them out with to_csv(index=False))"
             )
         if name in seen:
-            raise ValueError(f"{path}: two columns are called {name!r}, expected a name of its own for each")
+            raise ValueError(f"{path}: two columns are called {_short(name)}, expected a name of its own for each")
         seen.add(name)
     return columns
 
@@ -165,7 +170,7 @@ def _read(path: Path, columns: list[str], names: list[str], label: str | None = 
     known = set(columns)
     for name in names:
         if name not in known:
-            raise ValueError(f"{path}: no column {name!r}, expected {_quoted(names)}; it has {_quoted(columns)}")
+            raise ValueError(f"{path}: no column {_short(name)}, expected {_quoted(names)}; it has {_quoted(columns)}")
     # What is missing of the numbers stays text: a list of it for each of many columns takes pandas minutes.
     own = {"na_values": {label: [""]}, "dtype": {label: str}} if label is not None else {}
     table = _parsed(path, keep_default_na=False, **own)
@@ -180,8 +185,8 @@ def _label(path: Path, columns: list[str], label: str | None) -> str:
     if not isinstance(label, str):
         raise ValueError(f"label is {label!r}, expected the name of a column, or None")
     if label not in columns:
-        near = "".join(f"; did you mean {name!r}?" for name in difflib.get_close_matches(label, columns, n=1))
-        raise ValueError(f"{path}: no column {label!r} (it has {_quoted(columns)}){near}")
+        near = "".join(f"; did you mean {_short(name)}?" for name in difflib.get_close_matches(label, columns, n=1))
+        raise ValueError(f"{path}: no column {_short(label)} (it has {_quoted(columns)}){near}")
     return label
 
 
@@ -197,11 +202,11 @@ def _numbers(path: Path, table: Any, names: list[str], guess: str | None = None)
             row = int((*missing[:1], *bad[:1], 0)[0])
             found = column.iloc[row]
             text = isinstance(found, str) and not len(missing)
-            what = f"text {found!r}" if text else "missing" if len(missing) else f"{found}"
+            what = f"text {_short(found)}" if text else "missing" if len(missing) else f"{found}"
             if text and guess is not None:
-                what += f" (labels are read from {guess!r}; if they are here, name this column: --label)"
+                what += f" (labels are read from {_short(guess)}; if they are here, name this column: --label)"
             raise ValueError(
-                f"{path}: column {name!r}, row {row + 1}: {what}, expected a finite number: "
+                f"{path}: column {_short(name)}, row {row + 1}: {what}, expected a finite number: "
                 "fill it in, write categories as numbers, or leave the row or the column out"
             )
     return np.ascontiguousarray(table[names].to_numpy(np.float64))
@@ -210,7 +215,7 @@ def _numbers(path: Path, table: Any, names: list[str], guess: str | None = None)
 def _texts(path: Path, table: Any, label: str) -> list[str]:
     missing = np.flatnonzero(table[label].isna())
     if len(missing):
-        raise ValueError(f"{path}: column {label!r}, row {missing[0] + 1}: missing, expected a label")
+        raise ValueError(f"{path}: column {_short(label)}, row {missing[0] + 1}: missing, expected a label")
     return [str(text) for text in table[label]]
 
 
@@ -228,7 +233,12 @@ def _number(value: Any) -> float:
         return math.nan
 
 
+def _short(text: str) -> str:
+    """A text in quotes, without its middle where it is long: a cell may be a whole file, after a quote too many."""
+    return _quotation.repr(text)
+
+
 def _quoted(names: Any) -> str:
     """'a', 'b' and so on, the first twenty."""
     names = list(names)
-    return ", ".join(map(repr, names[:20])) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    return ", ".join(map(_short, names[:20])) + (f" and {len(names) - 20} more" if len(names) > 20 else "")

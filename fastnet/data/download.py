@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fastnet import checks
 from fastnet.data.cifar10 import DISTRIBUTIONS
-from fastnet.files import named, sync
+from fastnet.files import named, naming, sync
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -111,7 +111,8 @@ def _save(response: "HTTPResponse", part: Path, start: int, progress: Progress |
     done = start
     with open(part, "ab" if start else "wb") as file:
         while chunk := response.read1(CHUNK):
-            file.write(chunk)
+            with naming(part):
+                file.write(chunk)
             done += len(chunk)
             if progress:
                 progress(done, total)
@@ -133,6 +134,7 @@ def _unpack(archive: Path, folder: Path) -> None:
     with (
         TemporaryDirectory(prefix=f"{folder.name}.", dir=folder.parent) as temporary,
         tarfile.open(archive) as tar,
+        naming(folder),
     ):
         tar.extractall(temporary, filter="data")
         whole = Path(temporary) / folder.name

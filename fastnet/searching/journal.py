@@ -30,6 +30,7 @@ FORMAT = 2
 _MOST_PARTS = 1 << 16
 _NUMBERS = {field.name for field in fields(Row) if field.type == "float"}
 _KINDS: dict[str, Any] = {"str": str, "int": int, "float": (float, int, NoneType), "tuple[float, ...]": list}  # in JSON
+_NONE = object()  # in the place of an entry that is not there
 _DAMAGE = (ValueError, LookupError, TypeError, RecursionError)  # the last one of lists in lists
 
 
@@ -75,9 +76,10 @@ class Journal:
             self._opened.close()
 
     def _write(self, line: Line) -> None:
-        self._file.write(json.dumps(line).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with files.naming(self.path):
+            self._file.write(json.dumps(line).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def _read(self, head: Line) -> dict[str, Line]:
         """The lines of earlier runs by the identity of their points; a new file gets its head."""
@@ -96,11 +98,13 @@ class Journal:
             raise ValueError(
                 f"{self.path}: not a journal of this version of fastnet, expected a new file or one of this search"
             ) from error
+        own = json.loads(json.dumps(head))
         for name in head:
-            if found.get(name) != json.loads(json.dumps(head[name])):
+            if found.get(name) != own[name]:
+                where, theirs, ours = _difference(name, found.get(name), own[name])
                 raise ValueError(
-                    f"{self.path}: the journal of another search, its {name} is {_short(found.get(name))}, expected "
-                    f"{_short(head[name])}; name another file"
+                    f"{self.path}: the journal of another search, its {where} is {theirs}, expected {ours}; "
+                    "name another file"
                 )
         known = {}
         for number, line in enumerate(lines[1:], start=2):
@@ -136,6 +140,14 @@ def _require_row(line: Line) -> None:
         raise ValueError("stats")
 
 
+def _difference(name: str, found: Any, expected: Any) -> tuple[str, str, str]:
+    """Where two values differ first, objects in objects by their names, and what stands there."""
+    while isinstance(found, dict) and isinstance(expected, dict):
+        entry = next(key for key in {**expected, **found} if found.get(key, _NONE) != expected.get(key, _NONE))
+        name, found, expected = f"{name}.{entry}", found.get(entry, _NONE), expected.get(entry, _NONE)
+    return name, _short(found), _short(expected)
+
+
 def _short(value: Any) -> str:
-    text = json.dumps(value)
+    text = "not there" if value is _NONE else json.dumps(value)
     return text if len(text) <= 200 else f"{text[:200]}..."

@@ -1,6 +1,7 @@
 """`fastnet train --checkpoint`, and the signals and streams that do not cost a training."""
 
 import io
+import json
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ import fastnet
 from fastnet import data, runs
 from fastnet.cli import signals
 from fastnet.cli.progress import Meter, TrainingProgress
+from fastnet.cli.recipes import OF_A_RUN
 from fastnet.training import Progress
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -90,8 +92,24 @@ def test_a_checkpoint_that_cannot_be_is_one_line(run, npz, words, mend):
 def test_a_checkpoint_of_another_training_is_refused_by_name(run, npz):
     command = ("train", "npz", "--data", npz, "--iterations", "20", "--checkpoint", "run", "--resume")
     assert run(*command).status == 0
-    assert "its seed is 0, expected 1" in run(*command, "--seed", "1", "--validation", "6").err
-    assert "its reg is 0.001, expected 0.25" in run(*command, "--reg", "0.25").err
+    for words, message in (
+        (("--seed", "1", "--validation", "6"), "its seed is 0, expected 1): see --seed"),
+        (("--reg", "0.25"), "its reg is 0.001, expected 0.25): see --reg"),
+        (("--iterations", "21"), "its num_iters is 20, expected 21): see --iterations, --epochs and --batch-size"),
+        (("--normalize", "none"), "mean, the normalization's scale): see --normalize"),
+    ):
+        assert run(*command, *words).err.endswith(f"{message}\n")
+
+
+@pytest.mark.parametrize("schedule", ["decay", "linear"])
+def test_each_setting_that_is_compared_leads_to_the_options_of_it(run, npz, schedule):
+    command = ("train", "npz", "--data", npz, "--iterations", "20", "--schedule", schedule, "--checkpoint", "run")
+    assert run(*command).status == 0
+    with np.load("run") as file:
+        names = json.loads(str(file["header"]))["settings"].keys()
+    without = {"fastnet", "numpy", "class_weight", "early_stopping", "restore_best"}  # which no option sets
+    assert without < names
+    assert names - without <= OF_A_RUN.keys()
 
 
 # --- signals ---

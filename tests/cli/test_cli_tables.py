@@ -88,6 +88,14 @@ def test_labels_that_are_none_to_train_on(run, y, complaint):
     assert complaint in run("train", "npz", "--data", "d.npz").error
 
 
+def test_a_lone_label_is_called_by_its_name(run):
+    Path("cats.csv").write_text("age,kind\n1,cat\n2,cat\n")
+    assert (
+        "cats.csv: all training labels are 'cat', expected at least 2"
+        in run("train", "csv", "--data", "cats.csv").error
+    )
+
+
 @pytest.mark.filterwarnings("default:.*without gaps")
 def test_labels_with_wide_gaps_are_told(run):
     rng = np.random.default_rng(0)

@@ -75,7 +75,7 @@ def test_constant_columns_are_told(write):
         ("a,b,label\n1\n2,3,x,4\n", "not a readable table.*line 3, saw 4"),
         ("a,label\n0,1,x\n1,3,y\n", "not a readable table.*line 2, saw 3"),
         ("a,b,a,label\n1,2,3,x\n4,5,6,y\n", "two columns are called 'a'"),
-        ("a,label\n1,1\n2,1.0\n3,0\n4,0\n5,0\n6,1\n", "column 'label' spells one number in two ways, '1' and '1.0'"),
+        ("a,label\n1,1\n2,1.0\n3,0\n4,0\n5,0\n6,1\n", "column 'label' spells one number in two ways, '1', '1.0'"),
         ("a,label\n", "no rows, expected some below the header"),
         ("a;label\n1;x\n", "one column, 'a;label': expected commas"),
         ("5.1,3.5,0\n4.9,3.0,0\n", r"its first line is numbers \('5.1', '3.5', '0'\)"),
@@ -116,6 +116,29 @@ def test_what_is_wrong_is_named(write, text, complaint):
 def test_what_does_not_fit_is_named(write, options, complaint):
     with pytest.raises(ValueError, match=complaint):
         load_csv(write(TABLE), **options)
+
+
+LONG = "x" * 100_000
+SHORT = "'x+[.]{3}x+'"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (f"a,label\n{LONG},y\n", f"column 'a', row 1: text {SHORT}, expected"),
+        (f"{LONG},label\nx,y\n", f"column {SHORT}, row 1: text 'x', expected"),
+        (f"{LONG},{LONG}\nx,y\n", f"two columns are called {SHORT}, expected"),
+        (f"{LONG};\nx\n", "one column, 'x+[.]{3}x+;': expected"),
+        (f"a,{LONG}\n1,x\n2,\n", f"column {SHORT}, row 2: missing"),
+        (f"a,{LONG}\n" + "".join(f"{k},{k}\n" for k in range(9)), f"column {SHORT} has 9 different labels"),
+        (f"a,label\n1,{LONG}\n2,a\n", f"label {SHORT}, expected one of 'a'"),
+    ],
+)
+def test_long_cells_are_shortened(write, text, complaint):
+    classes = ["a"] if "one of" in complaint else None
+    with pytest.raises(ValueError, match=complaint) as caught:
+        load_csv(write(text), classes=classes)
+    assert len(str(caught.value)) < 500
 
 
 def test_many_columns_take_no_more_memory_each(write):

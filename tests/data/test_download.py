@@ -1,8 +1,10 @@
 """Against a server on 127.0.0.1 with small batches; the official MD5 is replaced by theirs."""
 
 import dataclasses
+import errno
 import hashlib
 import os
+import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -213,6 +215,23 @@ def test_no_server(binary, folder):
     with pytest.raises(OSError, match=binary.url):
         download_cifar10(folder, url=binary.url)
     assert names(folder) == set()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+def test_a_full_disk_is_told_with_the_file(binary, folder):
+    folder.mkdir(parents=True)
+    (folder / PART).symlink_to("/dev/full")
+    with pytest.raises(OSError, match=f"{binary.url}: .*No space left on device: '{folder / PART}'; what has arrived"):
+        download_cifar10(folder, url=binary.url)
+
+
+def test_a_disk_that_is_full_while_unpacking_is_told_with_the_folder(binary, folder, monkeypatch):
+    def full(*_, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tarfile.TarFile, "extractall", full)
+    with pytest.raises(OSError, match=f"No space left on device: '{folder / FOLDERS['binary']}'"):
+        download_cifar10(folder, url=binary.url)
 
 
 def test_failed_unpacking_leaves_nothing(binary, folder, monkeypatch):

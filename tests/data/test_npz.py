@@ -111,6 +111,9 @@ def test_no_npz(file):
         with pytest.raises(ValueError, match=r"data\.npz: not a readable npz archive") as caught:
             load_npz(file)
         assert repr(content) in str(caught.value)
+        assert ("it begins as one, and has no end: copy or download it again" in str(caught.value)) == (
+            b"PK" in content
+        )
         assert "pickle" not in str(caught.value)
 
 
