@@ -132,19 +132,22 @@ def _train(commands: Any) -> None:
     for name, text in DATASETS.items():
         parser = _dataset(datasets, name, text)
         _options(parser, name)
-        _checkpoints(parser)
-        if name in ("cifar10", "idx"):
+        images = name in ("cifar10", "idx")
+        _checkpoints(parser, " (not with --recipe fast or best)" if images else "")
+        if images:
             _image_recipe(parser)
     train.commands = datasets.choices
 
 
-def _checkpoints(parser: Parser) -> None:
+def _checkpoints(parser: Parser, limit: str = "") -> None:
     """The options by which a training that is stopped or killed goes on."""
-    help = "keep the training in FILE while it goes on, and when a signal ends it"
+    help = f"keep the training in FILE while it goes on, and when a signal ends it{limit}"
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help=help)
     help = "between two checkpoints (default 10)"
     parser.add_argument("--checkpoint-every", type=float, metavar="SECONDS", help=help)
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint, if there is one")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoint, if there is one, and say where"
+    )
 
 
 def _image_recipe(parser: Parser) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastnet.training import Progress
 
 REDRAW_SECONDS = 0.1
+READY = "getting ready: what is new to this CPU is compiled first, for some seconds"
 
 
 class Meter:
@@ -59,13 +60,21 @@ class Meter:
 
 
 class TrainingProgress:
-    """A callback for `train`.  It ends with check(), which may raise what is to end the training."""
+    """A callback for `train`.
+
+    It ends with check(), which may raise what is to end the training; tell(text) is called once, with where it begins.
+    """
 
     every_epoch = False  # a line shows no more than ten times a second, and the spiral's epochs are of one step
 
-    def __init__(self, meter: Meter, check: Callable[[], None] = signals.check) -> None:
-        self.meter, self._check = meter, check
-        meter.announce("getting ready: what is new to this CPU is compiled first, for some seconds")
+    def __init__(
+        self,
+        meter: Meter,
+        check: Callable[[], None] = signals.check,
+        tell: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.meter, self._check, self._tell = meter, check, tell
+        meter.announce(READY)
         self._start = time.perf_counter()
         self._first = self._last = 0, self._start  # iterations done, and when: at the first call and the last
         self._total = 0  # iterations, known from the first call on
@@ -75,6 +84,8 @@ class TrainingProgress:
         """To the next tenth: equal runs write equal lines."""
         if self._before is None:
             self._before = done
+            self._say(f"going on after iteration {done:,}" if done else "nothing to go on from, the training begins")
+            self.meter.announce(READY)
         tenth = 10 * done // self._total + 1 if self._total else 0
         return max(1, -(-tenth * self._total // 10) - done)
 
@@ -87,6 +98,15 @@ class TrainingProgress:
         if state.iteration == state.num_iters:
             self.meter.close()  # what the training has to say at its end begins a line
         self._check()
+
+    def end(self) -> None:
+        """The training has ended, maybe before the first call."""
+        if self._before is None:
+            self._say("the training was over")
+
+    def _say(self, text: str) -> None:
+        self.meter.close()  # a line of its own
+        self._tell(text)
 
     @property
     def startup_seconds(self) -> float:

@@ -40,7 +40,9 @@ def run(arguments: argparse.Namespace, console: Console) -> Report:
     plan = recipes(arguments.dataset, changes, None if image_recipe else arguments.recipe)
     kept = _kept(arguments, len(plan))
     if kept and image_recipe is not None:
-        raise CommandError(f"--checkpoint keeps trainings of the lab's recipe, found --recipe {arguments.recipe}")
+        raise CommandError(
+            f"--checkpoint has no effect with --recipe {arguments.recipe}: leave it out, or take --recipe lab"
+        )
     out = output_folder(arguments.out)
     dataset = training_data(arguments, plan[0].seed)
     rows = divide(dataset, plan[0])
@@ -180,7 +182,7 @@ class Trainer:
     def _fit(self, model: Classifier, recipe: Recipe, stem: Path) -> tuple[History, TrainingProgress]:
         meter = Meter(sys.stderr, lines=not (self.losses or self.console.json))  # JSON has the whole history
         try:
-            progress = TrainingProgress(meter, partial(signals.check, hold=bool(self.kept)))
+            progress = TrainingProgress(meter, partial(signals.check, hold=bool(self.kept)), self._tell_start)
             history = model.train(
                 *(self.rows.X, self.rows.y, self.rows.X_val, self.rows.y_val),
                 learning_rate=recipe.learning_rate,
@@ -195,6 +197,7 @@ class Trainer:
                 callback=progress,
                 **self.kept,
             )
+            progress.end()
             signals.check()  # what came after the last callback
         except BaseException as error:
             if model.history.get("loss_history"):
@@ -206,6 +209,10 @@ class Trainer:
         finally:
             meter.close()
         return history, progress
+
+    def _tell_start(self, text: str) -> None:
+        if self.kept.get("resume"):
+            self.console.complain(f"{self.kept['checkpoint']}: {text}")
 
     def _save(self, model: Classifier, stem: Path) -> None:
         path = model_file(stem)

@@ -42,14 +42,22 @@ def test_a_signal_leaves_a_checkpoint_from_which_the_training_goes_on(spawn, run
     assert ended(spawn(*command, waiting=True), number) == "fastnet: interrupted; saved run"
     assert not (tmp_path / "fastnet-out" / "clouds-two-layer-interrupted.npz").exists()
     with np.load(tmp_path / "run") as file:
-        assert 1500 <= len(file["loss_history"]) < 15_000
+        done = len(file["loss_history"])
+    assert 1500 <= done < 15_000
     again = run(*command, "--resume", "--json", "--threads", "1")
+    assert f"fastnet: run: going on after iteration {done:,}\n" in again.err
     resumed = again.report["results"][0]
     plain = run("train", "npz", "--data", npz, *LONG, "--json", "--out", "plain").report["results"][0]
     assert params(resumed["path"]) == params(plain["path"])
     assert resumed["loss"] == plain["loss"]
     over = run(*command, "--resume")  # once more, and it is over
-    assert (over.status, "speed" in over.out) == (0, False)
+    assert (over.status, "speed" in over.out, over.err) == (0, False, "fastnet: run: the training was over\n")
+
+
+def test_a_training_that_resumes_from_nothing_says_so(run, npz):
+    command = ("train", "npz", "--data", npz, "--iterations", "20", "--json", "--checkpoint", "run")
+    assert run(*command, "--resume").err == "fastnet: run: nothing to go on from, the training begins\n"
+    assert run(*command).err == ""
 
 
 @posix
@@ -87,6 +95,11 @@ def test_a_checkpoint_that_cannot_be_is_one_line(run, npz, words, mend):
     result = run("train", *words, "--iterations", "20")
     assert (result.status, result.err.count("\n")) == (1, 1)
     assert mend in result.err
+
+
+def test_image_recipes_have_no_checkpoints(run):
+    command = ("train", "idx", "--data", "none", "--recipe", "fast", "--checkpoint", "run")
+    assert "--checkpoint has no effect with --recipe fast: leave it out, or take --recipe lab" in run(*command).error
 
 
 def test_a_checkpoint_of_another_training_is_refused_by_name(run, npz):
