@@ -70,6 +70,10 @@ def header_of(model: Classifier) -> dict[str, Any]:
         "feature_names": model.feature_names,
         "random_state": model._rng.bit_generator.state,
         "trained_with": model.trained_with,
+        # By these a checkpoint knows the model that it is of.
+        "seed": model._seed,
+        "std": model._std,
+        "began_with": model._began_with,
     }
 
 
@@ -122,3 +126,7 @@ def restore(model: Classifier, header: Mapping[str, Any], arrays: Mapping[str, A
     if "random_state" in header:
         model._rng.bit_generator.state = header["random_state"]
     model.trained_with = header.get("trained_with")
+    if "began_with" in header:  # older files of this format do not say
+        model._seed = None if header["seed"] is None else checks.whole("seed", header["seed"], 0)
+        model._std = checks.deviation(header["std"])
+        model._began_with = header["began_with"]

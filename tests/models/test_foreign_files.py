@@ -210,6 +210,8 @@ WRONG_HEADERS = [
     {"normalization": "mean"},
     {"normalization": "other"},
     {"random_state": {"bit_generator": "MT19937"}},
+    {"seed": -1},
+    {"std": "she"},
     {"arrays": ["params.W1"]},
     {"arrays": {}},
 ]

@@ -148,6 +148,27 @@ def test_an_exception_of_a_callback_leaves_the_checkpoint_of_its_iteration(path,
     assert bits(model) == bits(other) == bits(plain)
 
 
+@pytest.mark.parametrize("seed", [1, None])
+def test_a_loaded_copy_of_an_interrupted_model_goes_on(path, seed):
+    model, file = new_model(seed=seed), path.with_name("model.npz")
+
+    def end(progress):
+        if progress.iteration >= 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(model, checkpoint=path, callback=end)
+    model.save(file)
+    interrupted = path.read_bytes()
+    whole, loaded = train(model, checkpoint=path, resume=True), fastnet.load(file)
+    path.write_bytes(interrupted)
+    assert train(loaded, checkpoint=path, resume=True) == whole
+    assert bits(loaded) == bits(model)
+    rewritten(file, {"began_with": "another"})
+    with pytest.raises(ValueError, match="it is of other data: the model's initial parameters"):
+        train(fastnet.load(file), checkpoint=path, resume=True)
+
+
 def test_a_callback_that_ends_a_run_does_not_end_it_for_good(path):
     model, plain = new_model(), new_model()
     train(model, checkpoint=path, callback=lambda progress: progress.iteration > 10)
@@ -234,9 +255,15 @@ def test_a_run_of_another_model_is_refused(path):
         new_model(seed=seed).save(saved)
     whole = train(fastnet.load(models[0]), checkpoint=path)
     assert train(fastnet.load(models[0]), checkpoint=path, resume=True) == whole
-    for model in (fastnet.load(models[1]), new_model(seed=None, std=1e-4)):
+    trained = fastnet.load(models[0])
+    train(trained)
+    for model, message in (
+        (fastnet.load(models[1]), "its seed is 0, expected 1"),
+        (new_model(seed=None), "its seed is 0, expected None"),
+        (trained, "it is of other data: the model's initial parameters"),
+    ):
         before = bits(model)
-        with pytest.raises(ValueError, match="it is of other data: the model's initial parameters"):
+        with pytest.raises(ValueError, match=message):
             train(model, checkpoint=path, resume=True)
         assert bits(model) == before
 
