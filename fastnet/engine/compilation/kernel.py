@@ -144,6 +144,7 @@ _ENVIRONMENT = _environment_digest()
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _OF_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_warned: set[Path] = set()  # of these folders: each program asks for its own
 
 
 class _ProgramCache(NullCache):
@@ -213,14 +214,16 @@ def _contents(file: Path) -> memoryview:
 
 
 def _require_private(folder: Path) -> None:
-    """Raise PermissionError, and warn, where users but this one and the system's may write to the folder."""
+    """Raise PermissionError, and warn once, where users but this one and the system's may write to the folder."""
     if not _of_others(os.stat(folder)):
         return
     text = (
         f"{folder} is not used for compiled programs, which takes seconds each time: other users may write to it; "
         "remove it, or empty it and chmod go-w, or name a folder of your own in FASTNET_CACHE_DIR"
     )
-    warnings.warn(text, stacklevel=2)
+    if folder not in _warned:
+        _warned.add(folder)
+        warnings.warn(text, stacklevel=2)
     raise PermissionError(text)
 
 
