@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from reprlib import Repr
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from fastnet.files import damage_told, named, open_regular
 
 MISSING_PANDAS = 'reading CSV files needs pandas: pip install "fastnet-cpu[table]"'
 MOST_COLUMNS, MOST_IN_A_LINE = 100_000, 1 << 22  # pandas takes 3 kB for each
+_BLOCK = 1 << 20  # bytes, less than a line may have: none that lies within one is too long
 LABEL = "label"  # the column that is taken for the labels without a word; where there is none, the last
 MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "?")  # of a number; a label may be called so
 
@@ -162,8 +163,20 @@ def _parsed(path: Path, **options: Any) -> Any:
         first = file.readline(MOST_IN_A_LINE + 1)
         if len(first) > MOST_IN_A_LINE or first.count(b",") >= MOST_COLUMNS:
             raise ValueError(f"its first line has over {MOST_COLUMNS:,} columns, or {MOST_IN_A_LINE:,} bytes")
+        _require_lines(file)
         file.seek(0)
         return pandas.read_csv(file, skipinitialspace=True, index_col=False, low_memory=False, **options)
+
+
+def _require_lines(file: BinaryIO) -> None:
+    """Raise ValueError for a line that is too long, from here on: pandas takes nine bytes for each of its commas."""
+    number, length = 2, 0
+    while block := file.read(_BLOCK):
+        end = block.find(b"\n")
+        if length + (len(block) if end < 0 else end) > MOST_IN_A_LINE:
+            raise ValueError(f"its line {number} has over {MOST_IN_A_LINE:,} bytes")
+        length = length + len(block) if end < 0 else len(block) - 1 - block.rfind(b"\n")
+        number += block.count(b"\n")
 
 
 def _read(path: Path, columns: list[str], names: list[str], label: str | None = None) -> Any:

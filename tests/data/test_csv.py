@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from fastnet.data import load_csv, load_csv_rows
+from fastnet.data import csv, load_csv, load_csv_rows
 
 TABLE = "age,height,kind\n30,1.5,dog\n4,0.25,cat\n7,1e-3,dog\n2,5,cat\n"
 
@@ -116,6 +116,21 @@ def test_what_is_wrong_is_named(write, text, complaint):
 def test_what_does_not_fit_is_named(write, options, complaint):
     with pytest.raises(ValueError, match=complaint):
         load_csv(write(TABLE), **options)
+
+
+@pytest.mark.parametrize("line", range(2, 6))
+@pytest.mark.parametrize("excess", [0, 1])
+def test_a_line_that_is_too_long_is_named(write, monkeypatch, line, excess):
+    monkeypatch.setattr(csv, "MOST_IN_A_LINE", 50)
+    monkeypatch.setattr(csv, "_BLOCK", 8)
+    lines = ["a,label", *(f"{k},{'xy'[k % 2]}" for k in range(5))]
+    lines[line - 1] = lines[line - 1].rjust(50 + excess)
+    path = write("\n".join(lines) + "\n")
+    if excess:
+        with pytest.raises(ValueError, match=f"pets.csv: not a readable table .its line {line} has over 50 bytes"):
+            load_csv(path)
+    else:
+        assert len(load_csv(path).X_train) == 5
 
 
 LONG = "x" * 100_000
