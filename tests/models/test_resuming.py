@@ -1,12 +1,10 @@
 """Checkpoints of a run: what goes on from one ends as if it had never stopped, or is refused."""
 
-import contextlib
 import copy
 import json
 import os
 import pickle
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -175,38 +173,6 @@ def test_a_callback_that_ends_a_run_does_not_end_it_for_good(path):
     assert len(train(model, checkpoint=path, resume=True)["loss_history"]) == 40
     train(plain)
     assert bits(model) == bits(plain)
-
-
-@pytest.mark.parametrize("resume", [False, True])
-def test_a_second_training_with_a_checkpoint_in_use_is_refused(path, resume):
-    model, second, found = new_model(), new_model(seed=2), []
-
-    def begin(progress):
-        before = bits(second), second.history, path.read_bytes()
-        with ThreadPoolExecutor(1) as threads:
-            error = threads.submit(train, second, checkpoint=path, resume=resume).exception(60)
-        assert (bits(second), second.history, path.read_bytes()) == before
-        found.append(error)
-
-    whole = train(model, checkpoint=path, callback=begin)
-    assert len(found) > 5  # between any two writes
-    for error in found:
-        with pytest.raises(BlockingIOError, match=f"in use by another process or thread.*{path}"):
-            raise error
-    assert train(new_model(), checkpoint=path, resume=True) == whole
-
-
-@pytest.mark.parametrize("error", [None, KeyboardInterrupt, ZeroDivisionError, fastnet.DivergenceError])
-def test_a_training_that_has_ended_in_any_way_leaves_its_checkpoint_to_the_next(path, error):
-    def end(progress):
-        if error in (KeyboardInterrupt, ZeroDivisionError):
-            raise error
-
-    rate = 1e30 if error is fastnet.DivergenceError else 0.1
-    with contextlib.nullcontext() if error is None else pytest.raises(error):
-        train(new_model(), checkpoint=path, callback=end, learning_rate=rate)
-    assert os.listdir(path.parent) == [path.name]
-    train(new_model(), checkpoint=path)
 
 
 OTHERS = {
