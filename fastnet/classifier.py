@@ -18,7 +18,7 @@ from fastnet import checks, drawing, optimizers, outcome, schedules, settings, t
 from fastnet.batches import Ending, batches_of
 from fastnet.checks import Array
 from fastnet.copying import Copied
-from fastnet.engine.step.memory import Layer, Source
+from fastnet.engine.step.memory import Source
 from fastnet.evaluation import Validation
 from fastnet.normalization import Normalization
 from fastnet.optimizers import Optimizer
@@ -60,12 +60,11 @@ class Classifier(Copied, Predicting):
         self._seed = None if seed is None else checks.whole("seed", seed, 0)
         self._rng = np.random.default_rng(self._seed)
         self._scorers: dict[Any, Scorer] = {}
-        self._layers = tuple(Layer.zeros(i, o, self.dtype) for i, o in pairwise(sizes))
+        self._layers = drawing.layers(sizes, self._std, self.dtype, self._rng)
         self._params = Parameters()
         for layer, (weight, bias) in zip(self._layers, self._names, strict=True):
             dict.__setitem__(self._params, weight, layer.W)
             dict.__setitem__(self._params, bias, layer.b)
-            layer.W[...] = drawing.weights(layer, self._std, self._rng)
 
     @property
     def input_size(self) -> int:

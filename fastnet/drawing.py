@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from fastnet.checks import Array
 from fastnet.engine.step.memory import Layer
+
+
+def layers(sizes: Sequence[int], std: float | str, dtype: np.dtype[Any], rng: np.random.Generator) -> tuple[Layer, ...]:
+    """New layers between such sizes, drawn in their order.
+
+    Raises MemoryError, which says what they would take.  Not ValueError: another machine may have as much.
+    """
+    try:
+        made = tuple(Layer.zeros(inputs, outputs, dtype) for inputs, outputs in pairwise(sizes))
+        for layer in made:
+            layer.W[...] = weights(layer, std, rng)
+    except (MemoryError, ValueError) as error:  # the latter NumPy's, of more than addresses there are
+        size = dtype.itemsize * sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
+        raise MemoryError(
+            f"parameters of {' x '.join(map(str, sizes))} take {size:,} bytes, and more while they are drawn: found "
+            "less memory than that, expected smaller sizes"
+        ) from error
+    return made
 
 
 def weights(layer: Layer, std: float | str, rng: np.random.Generator) -> Array:

@@ -23,7 +23,7 @@ class TwoLayerNet(Classifier):
     Parameters
     ----------
     input_size, hidden_size, output_size : int
-        D, H and C.
+        D, H and C.  Where memory is too small for them a MemoryError says how many bytes they take.
     std : float, default 1e-4, or "he"
         Standard deviation of the initial weights; "he" is sqrt(2 / inputs of the layer), for data of deviation 1 (He et
         al. 2015, arXiv:1502.01852).  Biases begin at zero.

@@ -276,6 +276,19 @@ def test_constructors_refuse(kind, case):
 
 
 @pytest.mark.parametrize(
+    ("kind", "sizes", "size"),
+    [
+        (fastnet.TwoLayerNet, (10**12, 80, 10), "320,000,000,003,560"),
+        (fastnet.TwoLayerNet, (100, 10**13, 10), "4,440,000,000,000,040"),
+        (fastnet.SoftmaxClassifier, (10**18, 10**18), "4,000,000,000,000,000,004,000,000,000,000,000,000"),
+    ],
+)
+def test_a_model_that_memory_is_too_small_for_says_how_many_bytes_it_takes(kind, sizes, size):
+    with pytest.raises(MemoryError, match=f"parameters of {' x '.join(map(str, sizes))} take {size} bytes"):
+        kind(*sizes)
+
+
+@pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: fastnet.Momentum(1.0), r"momentum is 1.0, expected a number in \[0, 1\)"),
