@@ -31,7 +31,7 @@ def locked(path: Name) -> Iterator[None]:
 
 @contextmanager
 def locked_while_replaced(path: Name) -> Iterator[None]:
-    """The file at path for this block alone, which may replace it, or make it.
+    """The file or folder at path for this block alone, which may replace it, or make it.
 
     A lock is on a file and not on its name, and Windows replaces none that is open: it is on an empty one beside it,
     which goes with the block, and that of a process that was killed with the next one.  Raises as locked does.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from fastnet import checks
 from fastnet.data.cifar10 import DISTRIBUTIONS
 from fastnet.files import named, naming, sync
+from fastnet.locks import locked_while_replaced
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -50,7 +51,8 @@ def download_cifar10(
     ValueError
         If the form is unknown, or what arrives has not the official MD5.
     OSError
-        If the transfer fails, or the disk; calling again goes on from there.
+        If the transfer fails, or the disk; calling again goes on from there.  If another process or thread downloads
+        to the same folder.
     """
     form = checks.one_of("form", form, tuple(DISTRIBUTIONS), f"one of {', '.join(DISTRIBUTIONS)}")
     if not (url is None or isinstance(url, str)):
@@ -62,9 +64,11 @@ def download_cifar10(
         return unpacked
     folder.mkdir(parents=True, exist_ok=True)
     archive = folder / distribution.archive
-    if not (archive.is_file() and _md5(archive) == distribution.md5):
-        fetch(url or SITE + distribution.archive, archive, distribution.md5, progress)
-    _unpack(archive, unpacked)
+    with locked_while_replaced(unpacked):
+        if not unpacked.is_dir():  # by now
+            if not (archive.is_file() and _md5(archive) == distribution.md5):
+                fetch(url or SITE + distribution.archive, archive, distribution.md5, progress)
+            _unpack(archive, unpacked)
     return unpacked
 
 
@@ -128,17 +132,19 @@ def _md5(path: Path) -> str:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
+    """Unpack a folder from the archive; nobody else may do so meanwhile."""
+    import shutil
     import tarfile
-    from tempfile import TemporaryDirectory
 
-    with (
-        TemporaryDirectory(prefix=f"{folder.name}.", dir=folder.parent) as temporary,
-        tarfile.open(archive) as tar,
-        naming(folder),
-    ):
-        tar.extractall(temporary, filter="data")
-        whole = Path(temporary) / folder.name
-        for path in (*whole.iterdir(), whole):  # a folder that is there is not looked at again
-            sync(path)
-        os.replace(whole, folder)
-        sync(folder.parent)
+    temporary = folder.with_name(f".fastnet-{folder.name}")
+    shutil.rmtree(temporary, ignore_errors=True)  # what a process left that was killed
+    try:
+        with tarfile.open(archive) as tar, naming(folder):
+            tar.extractall(temporary, filter="data")
+            whole = temporary / folder.name
+            for path in (*whole.iterdir(), whole):  # a folder that is there is not looked at again
+                sync(path)
+            os.replace(whole, folder)
+            sync(folder.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

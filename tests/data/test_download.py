@@ -4,6 +4,9 @@ import dataclasses
 import errno
 import hashlib
 import os
+import signal
+import subprocess
+import sys
 import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -232,6 +235,38 @@ def test_a_disk_that_is_full_while_unpacking_is_told_with_the_folder(binary, fol
     monkeypatch.setattr(tarfile.TarFile, "extractall", full)
     with pytest.raises(OSError, match=f"No space left on device: '{folder / FOLDERS['binary']}'"):
         download_cifar10(folder, url=binary.url)
+
+
+KILLED = """
+import os, signal, sys
+from fastnet.data import download
+download.sync = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+download._unpack(download.Path(sys.argv[1]), download.Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_what_a_killed_download_left_the_next_one_removes(binary, folder):
+    folder.mkdir(parents=True)
+    archive, unpacked = folder / ARCHIVES["binary"], folder / FOLDERS["binary"]
+    archive.write_bytes(binary.content)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    killed = subprocess.run([sys.executable, "-c", KILLED, archive, unpacked], env=environment, timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = names(folder) - {archive.name}
+    (half,) = {path.parent for path in (folder / left).rglob("*.bin")}
+    (half / "of another archive").touch()
+    assert names(download_cifar10(folder, url=binary.url)).isdisjoint({"of another archive"})
+    assert_finished(folder)
+
+
+def test_two_downloads_at_once_do_not_disturb_each_other(binary, folder):
+    def another(*_):
+        with pytest.raises(BlockingIOError, match="in use by another process or thread"):
+            download_cifar10(folder, url=binary.url)
+
+    download_cifar10(folder, url=binary.url, progress=another)
+    assert_finished(folder)
 
 
 def test_failed_unpacking_leaves_nothing(binary, folder, monkeypatch):
