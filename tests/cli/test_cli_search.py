@@ -136,7 +136,9 @@ def test_a_journal_resumes(run, npz):
     assert second.err == ""
     other = run(*command, "--reg", "0.05", "0.1")
     assert other.status == 1
-    assert "j.jsonl: the journal of another search, its grid is" in other.error
+    assert (
+        "j.jsonl: the journal of another search, its grid.reg is [0.05, 0.25, 0.5], expected [0.05, 0.1]" in other.error
+    )
 
 
 def test_a_dask_cluster_gives_the_same(run, npz):
