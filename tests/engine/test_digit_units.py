@@ -144,17 +144,19 @@ def test_usdot_stays_in_registers(count, rows, bits):
 
 
 @pytest.mark.parametrize("bits", [24, 16])
-def test_avx_vnni_stays_in_registers(bits):
-    digits = Digits(bits, Dot("vnni", 32))
+@pytest.mark.parametrize(("instruction", "cpu"), [("vnni", "alderlake"), ("madd", "znver3")])
+def test_sixteen_registers_are_enough(instruction, cpu, bits):
+    digits = Digits(bits, Dot(instruction, 32))
     unit = VectorUnit("AVX2", 32, 16, True)
-    for count in (1, 5):
-        tile = digit_tile.choose_digit_tile(unit, digits, 200, count)
-        loop = max(
-            loops_of(assembly(tile, "alderlake", "x86_64-unknown-linux-gnu"), r"j\S*"),
-            key=lambda b: b.count("vpdpbusd"),
-        )
-        assert loop.count("vpdpbusd") >= tile.mr * tile.lines * digits.lines * 2
-        assert not re.search(r"\(%rsp\).*%ymm|%ymm.*\(%rsp\)", loop), "a spill inside the loop"
+    name = {"vnni": "vpdpbusd", "madd": "vpmaddwd"}[instruction]
+    for rows, divides in ((200, None), (96, 96)):
+        for count in (1, 5):
+            tile = digit_tile.choose_digit_tile(unit, digits, rows, count, divides)
+            loops = loops_of(assembly(tile, cpu, "x86_64-unknown-linux-gnu"), r"j\S*")
+            loop = max(loops, key=lambda body: body.count(name))
+            assert tile.mr >= 3
+            assert loop.count(name) >= tile.mr * tile.lines * digits.lines * digits.columns // 8
+            assert not re.search(r"\(%rsp\).*%ymm|%ymm.*\(%rsp\)", loop), "a spill inside the loop"
 
 
 @pytest.mark.parametrize("dot", [Dot("vnni", 64), Dot("madd", 32), Dot("usdot", 16), Dot("plain", 16)], ids=str)

@@ -24,9 +24,8 @@ from fastnet.engine.compilation.cpu import LINE_BYTES, VectorUnit
 from fastnet.engine.emitting.arrays import Matrix
 from fastnet.engine.emitting.digits import (
     COLUMNS,
-    DOUBLES,
-    FLOATS,
-    INTS,
+    INT32,
+    INT_BYTES,
     QUAD,
     Digits,
     emit_dot,
@@ -93,20 +92,19 @@ class Terms(NamedTuple):
 def choose_digit_tile(unit: VectorUnit, digits: Digits, rows: int, lines: int, divides: int | None = None) -> DigitTile:
     """The shape whose tiles cover rows x lines in the least time (see tile.choose_tile)."""
     registers = unit.registers if digits.dot.width == unit.width else 16
-    per_line = LINE_BYTES // digits.dot.width
+    per_line = digits.columns * INT_BYTES // digits.dot.width
 
     def fits(mr: int, n: int) -> bool:
         """Whether LLVM keeps all of a step in registers; what it needs beside the operands was read from its code."""
-        sums, lines = mr * n * digits.sums * per_line, n * digits.lines * per_line
-        if registers > 16:
-            return sums + lines + 1 <= registers
-        # A single row takes its lines from memory.
-        return sums <= 12 if mr == 1 else sums + lines + 1 + 2 * (not digits.bytewise) <= 13
+        lines = n * digits.sums * per_line
+        if digits.bytewise:
+            return (mr + 1) * lines < registers
+        # Each product waits beside the sum that it is added to.
+        return (2 * mr + 1) * lines < (registers if registers == 16 else registers - 3)
 
     def cycles(mr: int, n: int) -> float:
-        loads = n * digits.lines * per_line
-        products = mr * n * digits.lines * per_line
-        return max(products / 2, 5.0, (mr + loads) / 2)
+        lines = n * digits.lines * per_line
+        return max(mr * lines / 2, 5.0, (mr * digits.words + lines) / 2)
 
     def total(tile: DigitTile) -> float:
         across = lines // tile.lines * cycles(tile.mr, tile.lines) + lines % tile.lines * cycles(tile.mr, 1)
@@ -184,19 +182,21 @@ class Correction:
     def __init__(
         self, builder: ir.IRBuilder, digits: Digits, short: bool, terms: list[ir.Value | None], column: ir.Value
     ) -> None:
-        """The terms are left, right, total and unit; the columns a line from `column` on."""
+        """The terms are left, right, total and unit; the columns those that a tile multiplies at a time."""
         self._left, self._right, total, unit = terms
         self._builder = builder
-        self._kind = FLOATS if short and digits.bits == 16 else DOUBLES  # as emit_value has it
+        self._floats = ir.VectorType(ir.FloatType(), digits.columns)
+        doubles = ir.VectorType(ir.DoubleType(), digits.columns)
+        self._kind = self._floats if short and digits.bits == 16 else doubles  # as emit_value has it
         places = [emit_address(builder, matrix, INDEX(0), column) for matrix in (total, unit)]
-        self._total, self._unit = (emit_load(builder, place, DOUBLES) for place in places)
-        if self._kind == FLOATS:
-            self._total = builder.fptrunc(self._total, FLOATS)
-        self._unit = builder.fptrunc(self._unit, FLOATS)
+        self._total, self._unit = (emit_load(builder, place, doubles) for place in places)
+        if self._kind == self._floats:
+            self._total = builder.fptrunc(self._total, self._floats)
+        self._unit = builder.fptrunc(self._unit, self._floats)
 
     def _of_row(self, matrix: ir.Value, row: ir.Value, kind: ir.VectorType) -> ir.Value:
         number = self._builder.load(emit_address(self._builder, matrix, INDEX(0), row))
-        number = self._builder.fpext(number, kind.element) if kind == DOUBLES else number
+        number = self._builder.fpext(number, kind.element) if kind != self._floats else number
         return emit_splat(self._builder, number, kind)
 
     def emit(self, value: ir.Value, row: ir.Value) -> ir.Value:
@@ -205,10 +205,10 @@ class Correction:
         if self._left is not None:
             total = builder.fmul(self._of_row(self._left, row, self._kind), total)
         result = builder.fsub(value, total)
-        if self._kind == DOUBLES:
-            result = builder.fptrunc(result, FLOATS)
+        if self._kind != self._floats:
+            result = builder.fptrunc(result, self._floats)
         result = builder.fmul(result, self._unit)
-        return result if self._right is None else builder.fmul(result, self._of_row(self._right, row, FLOATS))
+        return result if self._right is None else builder.fmul(result, self._of_row(self._right, row, self._floats))
 
 
 def emit_digit_tile(
@@ -229,14 +229,17 @@ def emit_digit_tile(
     b_column = builder.mul(bk, INDEX(tile.digits.lines * LINE_BYTES))
     b_addresses = [emit_address(builder, b_, builder.add(bj, INDEX(j)), b_column) for j in range(tile.lines)]
     rows = [builder.gep(a_address, [builder.mul(INDEX(i), across)], inbounds=True) for i in range(tile.mr)]
-    values = _emit_product(builder, tile.digits, rows, along, b_addresses, quads, short, before_steps)
     matrices, ti = terms
-    for j in range(tile.lines):
-        column = builder.add(cj, INDEX(j * COLUMNS))
-        correction = Correction(builder, tile.digits, short, matrices, column)
-        for i in range(tile.mr):
-            result = correction.emit(values[i, j], builder.add(ti, INDEX(i)))
-            emit_store(builder, result, emit_address(builder, c_, builder.add(ci, INDEX(i)), column))
+    for first in range(0, COLUMNS, tile.digits.columns):
+        parts = [builder.gep(address, [INDEX(first * INT_BYTES)], inbounds=True) for address in b_addresses]
+        asking = before_steps if first == 0 else None
+        values = _emit_product(builder, tile.digits, rows, along, parts, quads, short, asking)
+        for j in range(tile.lines):
+            column = builder.add(cj, INDEX(j * COLUMNS + first))
+            correction = Correction(builder, tile.digits, short, matrices, column)
+            for i in range(tile.mr):
+                result = correction.emit(values[i, j], builder.add(ti, INDEX(i)))
+                emit_store(builder, result, emit_address(builder, c_, builder.add(ci, INDEX(i)), column))
 
 
 def _emit_product(
@@ -255,21 +258,26 @@ def _emit_product(
     are float32: that spares the way back a twentieth of its time.
     """
     cells = [(i, j) for i in range(len(rows)) for j in range(len(b))]
+    integers, doubles = (ir.VectorType(kind, digits.columns) for kind in (INT32, ir.DoubleType()))
 
     def step(k: ir.Value, acc: dict[Any, ir.Value]) -> dict[Any, ir.Value]:
         place = builder.mul(k, INDEX(digits.lines * LINE_BYTES))
         at_k = [builder.gep(line, [place], inbounds=True) for line in b]
-        lines = [[emit_line(builder, address, n) for n in range(digits.lines)] for address in at_k]
-        new: dict[Any, ir.Value] = {}
-        for i, row in enumerate(rows):
-            pixels = emit_pixels(builder, digits, builder.gep(row, [builder.mul(k, along)], inbounds=True))
-            for j in range(len(b)):
-                sums = emit_dot(builder, digits, [acc[i, j, n] for n in range(digits.sums)], pixels, lines[j])
-                new |= {(i, j, n): value for n, value in enumerate(sums)}
+        new = dict(acc)
+        for word in range(digits.words):
+            lines = [[emit_line(builder, digits, quad, word, n) for n in range(digits.sums)] for quad in at_k]
+            for i, row in enumerate(rows):
+                address = builder.gep(row, [builder.mul(k, along)], inbounds=True)
+                pixels = emit_pixels(builder, digits, address, word)
+                for j in range(len(b)):
+                    sums = emit_dot(builder, digits, [new[i, j, n] for n in range(digits.sums)], pixels, lines[j])
+                    new |= {(i, j, n): value for n, value in enumerate(sums)}
         return new
 
     def sums_of(first: ir.Value, limit: ir.Value) -> dict[tuple[int, int], ir.Value]:
-        acc: dict[Any, ir.Value] = {(*cell, n): ir.Constant(INTS, None) for cell in cells for n in range(digits.sums)}
+        acc: dict[Any, ir.Value] = {
+            (*cell, n): ir.Constant(integers, None) for cell in cells for n in range(digits.sums)
+        }
         count = builder.sub(limit, first)
         whole = builder.sub(limit, builder.srem(count, INDEX(UNROLL)))
         k, acc = emit_loop(builder, first, whole, UNROLL, acc, step, before_steps)
@@ -285,7 +293,7 @@ def _emit_product(
         limit = builder.select(builder.icmp_signed("<", end, quads), end, quads)
         return {cell: builder.fadd(acc[cell], value) for cell, value in sums_of(first, limit).items()}
 
-    zeros = {cell: ir.Constant(DOUBLES, None) for cell in cells}
+    zeros = {cell: ir.Constant(doubles, None) for cell in cells}
     chunks = builder.sdiv(builder.add(quads, INDEX(digits.chunk - 1)), INDEX(digits.chunk))
     _, total = emit_loop(builder, INDEX(0), chunks, 1, zeros, chunk)
     return total
@@ -304,12 +312,16 @@ def mean_of_digits(typingctx, tile, mean, column, b, line, quad, quads, out, row
         _, mean_, column, b_, line, quad, quads, out_, row, j = args
         rows = [emit_address(builder, mean_, INDEX(n), column) for n in range(MEAN_BYTES)]
         b_address = emit_address(builder, b_, line, builder.mul(quad, INDEX(digits.lines * LINE_BYTES)))
-        values = _emit_product(builder, digits, rows, INDEX(QUAD), [b_address], quads, short=False)
-        total = values[0, 0]
-        for n in range(1, MEAN_BYTES):
-            total = builder.fadd(builder.fmul(total, ir.Constant(DOUBLES, [256.0] * COLUMNS)), values[n, 0])
-        total = builder.fmul(total, ir.Constant(DOUBLES, [256.0 ** (1 - MEAN_BYTES)] * COLUMNS))
-        emit_store(builder, total, emit_address(builder, out_, row, j))
+        for first in range(0, COLUMNS, digits.columns):
+            part = builder.gep(b_address, [INDEX(first * INT_BYTES)], inbounds=True)
+            values = _emit_product(builder, digits, rows, INDEX(QUAD), [part], quads, short=False)
+            total = values[0, 0]
+            for n in range(1, MEAN_BYTES):
+                total = builder.fadd(
+                    builder.fmul(total, ir.Constant(total.type, [256.0] * digits.columns)), values[n, 0]
+                )
+            total = builder.fmul(total, ir.Constant(total.type, [256.0 ** (1 - MEAN_BYTES)] * digits.columns))
+            emit_store(builder, total, emit_address(builder, out_, row, builder.add(j, INDEX(first))))
         return context.get_dummy_value()
 
     return sig, codegen
