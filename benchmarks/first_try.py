@@ -5,7 +5,8 @@
 Without the folder of Fashion-MNIST's IDX files the table is without that row.
 
 Five splits of each data set, in each of which one fits after the other, the same settings and random state on the same
-rows.  What is compiled first is timed apart, by a fit of one epoch; kept programs are not used.
+rows, after a pause for what the last one has left running (OpenBLAS's threads spin on for a tenth of a second).  What is
+compiled first is timed apart, by a fit of one epoch; kept programs are not used.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks import machine, report
+from fastnet.bench import PAUSE
 from fastnet.data import load_idx
 from fastnet.engine.compilation.cpu import usable_cores
 from fastnet.sklearn import TwoLayerClassifier
@@ -82,6 +84,7 @@ def measure(X: Any, y: Any, splits: int) -> dict[str, Any]:
         for name in names if seed % 2 else names[::-1]:
             estimator = estimators(seed)[name]
             X_train, y_train, X_test = X[train], y[train], X[test]
+            sleep(PAUSE)
             begin = perf_counter()
             estimator.fit(X_train, y_train)
             seconds = perf_counter() - begin
