@@ -5,8 +5,8 @@
 Without the folder of Fashion-MNIST's IDX files the table is without that row.
 
 Five splits of each data set, in each of which one fits after the other, the same settings and random state on the same
-rows, after a pause for what the last one has left running (OpenBLAS's threads spin on for a tenth of a second).  What is
-compiled first is timed apart, by a fit of one epoch; kept programs are not used.
+rows, after a pause for what the last one has left running (OpenBLAS's threads spin on for a tenth of a second).
+What is compiled first is timed apart, by a fit of one epoch; kept programs are not used.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from fastnet.engine.emitting.matrix import number
 from fastnet.engine.emitting.pixels import clear_line, copy_line, interleave
 from fastnet.engine.emitting.tile import narrow, tile_lines, tile_mr
 from fastnet.engine.step.parts import Group, Rows
-from fastnet.engine.step.phases import PANEL, update_lines
+from fastnet.engine.step.phases import PANEL, ask_weights, update_lines
 from fastnet.engine.threads.units import smaller
 
 LINE = 64  # pixels
@@ -288,9 +288,7 @@ def weight_group_fixed(tile, block, weight, group, new, sums, fixed, own, descen
     wide = tile_lines(tile) * COLUMNS
     j = group.begin
     while j < group.end:
-        if sums.last:
-            for i in range(group.width):  # the products hide the way of the weights into the cache
-                prefetch(weight.value, group.row + i, j)
+        ask_weights(weight, group, j, sums)
         if j + wide < group.end + COLUMNS:  # the rows are padded to whole lines
             gradient_columns(tile, quads, group, fixed, own, new, j)
             end = j + wide

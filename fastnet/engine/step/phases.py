@@ -266,9 +266,7 @@ def weight_group(tile, a, a_column, b, depth, weight, group, own, sums, descent)
     wide = tile_lines(tile) * line
     j = group.begin
     while j < group.end:
-        if sums.last:
-            for i in range(group.width):  # the products hide the way of the weights into the cache
-                prefetch(weight.value, group.row + i, j)
+        ask_weights(weight, group, j, sums)
         if j + wide < group.end + line:  # the rows are padded to whole lines
             product_transposed(tile, a, a_column, group.width, b, depth, into, into_row, j)
             end = j + wide
@@ -283,6 +281,25 @@ def weight_group(tile, a, a_column, b, depth, weight, group, own, sums, descent)
             if sums.last:
                 update_lines(weight, group, j, sums, descent)
             j += line
+
+
+@kernel
+def ask_weights(weight, group, j, sums):
+    """Have a line of columns of a group, and what its update reads, brought into the cache: products hide the way."""
+    if sums.last:
+        ask_column(weight.value, group.row, group.width, j)
+        ask_column(weight.state1, group.row, group.width, j)
+        ask_column(weight.state2, group.row, group.width, j)
+    if sums.resume:
+        ask_column(sums.matrix, sums.row, group.width, j)
+
+
+@kernel
+def ask_column(matrix, row, width, j):
+    """The same for so many rows of one matrix, if there is one."""
+    if matrix is not None:
+        for i in range(row, row + width):
+            prefetch(matrix, i, j)
 
 
 @kernel
@@ -303,9 +320,12 @@ def update_row(weight, row, j, gradient, descent):
 
 
 @kernel
-def bias(b, rows, parameter, columns, sums, descent):
-    """The gradient of a bias, the sum of B over its rows, and, with the last block, its update; by blocks, as above."""
-    for j in range(0, columns, lanes(b)):
+def bias(b, rows, parameter, begin, end, sums, descent):
+    """The gradient of some columns of a bias, the sums of B over its rows, and, with the last block, their update.
+
+    By blocks, as above.
+    """
+    for j in range(begin, end, lanes(b)):
         total = splat(number(sums.matrix, 0))
         for r in range(rows):
             total = total + load(b, r, j)
