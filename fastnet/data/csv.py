@@ -73,6 +73,10 @@ def load_csv(
     guessed = label is None and LABEL not in columns
     label = _label(path, columns, label)
     names = [name for name in columns if name != label] if features is None else checks.texts("features", features)
+    if guessed and label in names:
+        raise ValueError(
+            f"{path}: no column but features ({_quoted(columns)}), expected one of labels: name it (--label)"
+        )
     known = None if classes is None else checks.texts("classes", classes)
     table = _read(path, columns, names, label)
     X = _numbers(path, table, names, label if guessed else None)
@@ -142,7 +146,9 @@ def _header(path: Path) -> list[str]:
     columns = [str(name) for name in _parsed(path, nrows=2, header=None, dtype=str, keep_default_na=False).iloc[0]]
     if len(columns) == 1 and any(sign in columns[0] for sign in ";\t"):
         raise ValueError(f"{path}: one column, {_short(columns[0])}: expected commas between the columns")
-    if np.isfinite([_number(name) for name in columns]).all():
+    numbers = [name for name in columns if np.isfinite(_number(name))]
+    # Text among them may be a label's.  Whole numbers beside a name are names: pixels are called so.
+    if len(numbers) == len(columns) or (len(numbers) == len(columns) - 1 and any("." in name for name in numbers)):
         raise ValueError(f"{path}: its first line is numbers ({_quoted(columns)}): expected the columns' names there")
     seen: set[str] = set()
     for k, name in enumerate(columns):

@@ -61,6 +61,15 @@ def test_all_columns_of_rows_without_labels(write):
     assert load_csv_rows(write("a,b\n1,2\n")).tolist() == [[1, 2]]
 
 
+def test_a_table_of_features_alone_has_no_labels_to_be_read(write):
+    with pytest.raises(ValueError, match=r"no column but features \('a', 'b'\), expected one of labels"):
+        load_csv(write("a,b\n1,2\n"), features=["a", "b"])
+
+
+def test_whole_numbers_beside_a_name_are_names(write):
+    assert load_csv(write("0,1,kind\n5,6,x\n7,8,x\n9,9,y\n")).feature_names == ("0", "1")
+
+
 def test_constant_columns_are_told(write):
     with pytest.warns(UserWarning, match=r"pets.csv: nothing can be learned of 'b', 'c': all rows are alike"):
         load_csv(write("a,b,c,label\n1,2,0,x\n2,2,0,y\n"))
@@ -79,6 +88,7 @@ def test_constant_columns_are_told(write):
         ("a,label\n", "no rows, expected some below the header"),
         ("a;label\n1;x\n", "one column, 'a;label': expected commas"),
         ("5.1,3.5,0\n4.9,3.0,0\n", r"its first line is numbers \('5.1', '3.5', '0'\)"),
+        ("5.1,3.5,setosa\n4.9,3.0,setosa\n", r"its first line is numbers \('5.1', '3.5', 'setosa'\)"),
         (",a,label\n0,1,x\n1,2,y\n", r"column 1 has no name.*index=False"),
         ("a,b,label\n1,2,x\n3,,y\n", "column 'b', row 2: missing, expected a finite number"),
         ("a,b,label\n1,2,x\n3,n/a,y\n", "column 'b', row 2: text 'n/a', expected a finite number.* write categories"),
